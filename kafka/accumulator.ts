@@ -1,0 +1,258 @@
+/**
+ * Records become batches here, one first-in-first-out queue for each partition. Nothing in this file knows how
+ * batches travel; `sender.ts` takes the first of a queue, and the queue moves on when its outcome is known.
+ *
+ * @module
+ */
+import type { BatchIdentity, Compression, ProducerRecord } from "./record_batch.ts";
+import { RecordBatch } from "./record_batch.ts";
+import type { Delivery, Outcome } from "./delivery.ts";
+
+/** Records `first`, `first + 1`, … of a batch are records `index`, `index + 1`, … of a delivery. */
+interface Span {
+  delivery: Delivery;
+  index: number;
+  first: number;
+  count: number;
+}
+
+/** Limits of an accumulator. */
+export interface AccumulatorLimits {
+  /** Largest batch before compression, in bytes. */
+  batchBytes: number;
+  /** All records without an outcome, in bytes. */
+  bufferBytes: number;
+  /** From a record's arrival to its outcome, in ms. */
+  deliveryTimeoutMs: number;
+}
+
+/** A batch's records, and who waits for them. */
+export class Batch {
+  readonly records: RecordBatch;
+  readonly #spans: Span[];
+  /** When the first record came in, in ms since 1970. */
+  readonly arrivedAt: number;
+  /** Its share of the buffer. */
+  reservedBytes = 0;
+  /** Set when it is first sent. From then on it takes no records, and every attempt sends these same bytes. */
+  frozen?: Uint8Array;
+  /** An attempt ended without an answer, or with one that does not say: the records may be in the log. */
+  maybeWritten = false;
+  /** Attempts that did not succeed. */
+  failures = 0;
+  /** Why the last attempt did not succeed. */
+  lastError?: unknown;
+  /** Somebody flushes: no lingering. */
+  urgent = false;
+  /** The outcome has been told. Only a batch still in flight when its deadline passed stays in its queue after that. */
+  settled = false;
+  #whenSettled?: { promise: Promise<void>; resolve: () => void };
+
+  constructor(arrivedAt: number, records: RecordBatch = new RecordBatch(), spans: Span[] = []) {
+    this.arrivedAt = arrivedAt;
+    this.records = records;
+    this.#spans = spans;
+  }
+
+  /** Encodes a record at the end. @throws {TypeError} when it cannot be encoded; the batch is as before then */
+  append(record: ProducerRecord, waiting: { delivery: Delivery; index: number }, now: number): void {
+    const first = this.records.append(record, now);
+    const last = this.#spans.at(-1);
+    if (last?.delivery === waiting.delivery && last.index + last.count === waiting.index) last.count++;
+    else this.#spans.push({ ...waiting, first, count: 1 });
+  }
+
+  /** Fills in header and checksum, compresses, and keeps the bytes. */
+  freeze(identity: BatchIdentity, compression: Compression): void | Promise<void> {
+    const bytes = this.records.freeze(identity, compression);
+    if (bytes instanceof Promise) return bytes.then((b) => void (this.frozen = b));
+    this.frozen = bytes;
+  }
+
+  /** Tells everybody who waits. `outcome` is given the index of each record in the batch. */
+  settle(outcome: (index: number) => Outcome): void {
+    this.settled = true;
+    for (const { delivery, index, first, count } of this.#spans) {
+      for (let i = 0; i < count; i++) delivery.settle(index + i, outcome(first + i));
+    }
+    this.#whenSettled?.resolve();
+  }
+
+  /** Resolves when the outcome is told. */
+  whenSettled(): Promise<void> {
+    return (this.#whenSettled ??= Promise.withResolvers<void>()).promise;
+  }
+
+  /** Two batches with the same records and the same people waiting. */
+  split(): [Batch, Batch] {
+    const [left, right] = this.records.split();
+    const spans: [Span[], Span[]] = [[], []];
+    for (const span of this.#spans) {
+      const before = Math.max(0, Math.min(span.count, left.count - span.first));
+      if (before > 0) spans[0].push({ ...span, count: before });
+      if (before < span.count) {
+        const first = Math.max(span.first, left.count) - left.count;
+        spans[1].push({ ...span, index: span.index + before, first, count: span.count - before });
+      }
+    }
+    const halves: [Batch, Batch] = [
+      new Batch(this.arrivedAt, left, spans[0]),
+      new Batch(this.arrivedAt, right, spans[1]),
+    ];
+    halves[0].reservedBytes = Math.floor(this.reservedBytes / 2);
+    halves[1].reservedBytes = this.reservedBytes - halves[0].reservedBytes;
+    // Whoever waits for the whole waits for both halves.
+    void Promise.all(halves.map((half) => half.whenSettled())).then(() => this.#whenSettled?.resolve());
+    return halves;
+  }
+}
+
+/** Who writes to a partition, and which sequence comes next. */
+export interface Identity {
+  producerId: bigint;
+  producerEpoch: number;
+  nextSequence: number;
+}
+
+/** One partition's batches, oldest first, and what the sender must remember about it. */
+export class PartitionQueue {
+  readonly batches: Batch[] = [];
+  /** A request with the first batch is on its way, or being made. Never two: the next sequence needs an answer. */
+  busy = false;
+  /** Not before this time, in ms since 1970, is the first batch sent again. */
+  retryAt = 0;
+  /** Undefined until there is one: at first, and after an outcome that stays unknown. */
+  identity?: Identity;
+  /** The id that all partitions start with was this one's too, so that the next one must be its own. */
+  hadIdentity = false;
+
+  constructor(readonly topic: string, readonly partition: number) {}
+
+  /** Whether a record that came in now would leave at once, as far as this queue knows. */
+  get idle(): boolean {
+    return !this.busy && (this.batches.length === 0 || this.batches[0].failures === 0);
+  }
+}
+
+/** The queues of all partitions, bounded in bytes. */
+export class Accumulator {
+  /** Queues with batches in them; the one that was served longest ago comes first. */
+  readonly active = new Set<PartitionQueue>();
+  #bytes = 0;
+  #records = 0;
+  #room = Promise.withResolvers<void>();
+  readonly #limits: AccumulatorLimits;
+  readonly #topics = new Map<string, { queues: PartitionQueue[]; sticky: number }>();
+
+  constructor(limits: AccumulatorLimits) {
+    this.#limits = limits;
+  }
+
+  /** Bytes of records without an outcome. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Records without an outcome. */
+  get records(): number {
+    return this.#records;
+  }
+
+  /** Whether so many bytes fit into the buffer now. */
+  hasRoomFor(bytes: number): boolean {
+    return this.#bytes + bytes <= this.#limits.bufferBytes;
+  }
+
+  /** The queue of a partition. */
+  queue(topic: string, partition: number): PartitionQueue {
+    const { queues } = this.#topic(topic);
+    return queues[partition] ??= new PartitionQueue(topic, partition);
+  }
+
+  /**
+   * Where records without a key go: all that come in at once to one partition, so that they travel in one batch, and
+   * the next ones to the next partition that can send at once (the idea of KIP-480 and KIP-794).
+   *
+   * @param usable whether a partition has a leader
+   */
+  stickyQueue(topic: string, partitions: number, usable: (partition: number) => boolean): PartitionQueue {
+    const state = this.#topic(topic);
+    for (let i = 0; i < partitions; i++) {
+      const candidate = (state.sticky + i) % partitions;
+      if (!this.queue(topic, candidate).idle || !usable(candidate)) continue;
+      state.sticky = candidate;
+      break;
+    }
+    return this.queue(topic, state.sticky % partitions);
+  }
+
+  /** Encodes a record into the last batch of its partition, or a new one. @throws {TypeError} when it cannot be encoded */
+  append(
+    queue: PartitionQueue,
+    record: ProducerRecord,
+    { bytes, now, ...waiting }: { bytes: number; now: number; delivery: Delivery; index: number },
+  ): void {
+    let batch = queue.batches.at(-1);
+    if (!batch || !this.#accepts(batch, queue, bytes, now)) batch = new Batch(now);
+    batch.append(record, waiting, now);
+    if (batch.records.count === 1) queue.batches.push(batch);
+    batch.reservedBytes += bytes;
+    this.#bytes += bytes;
+    this.#records++;
+    this.active.add(queue);
+  }
+
+  /** A batch is closed by being sent, by being full, and by age: its deadline is that of its first record. */
+  #accepts(batch: Batch, queue: PartitionQueue, bytes: number, now: number): boolean {
+    const taken = batch.frozen !== undefined || (queue.busy && queue.batches[0] === batch);
+    const full = batch.records.sizeInBytes + bytes > this.#limits.batchBytes;
+    const old = now - batch.arrivedAt > this.#limits.deliveryTimeoutMs / 10;
+    return !taken && !full && !old;
+  }
+
+  /** Tells everybody who waits for a batch its outcome, and gives its bytes back to the buffer. */
+  settle(batch: Batch, outcome: (index: number) => Outcome): void {
+    this.#bytes -= batch.reservedBytes;
+    this.#records -= batch.records.count;
+    batch.settle(outcome);
+    this.#room.resolve();
+    this.#room = Promise.withResolvers();
+  }
+
+  /** Takes a batch out of its queue, for good. */
+  remove(queue: PartitionQueue, batch: Batch): void {
+    queue.batches.splice(queue.batches.indexOf(batch), 1);
+    if (queue.batches.length === 0) this.active.delete(queue);
+  }
+
+  /** Resolves when a batch has got its outcome, and so made room. */
+  whenRoom(): Promise<void> {
+    return this.#room.promise;
+  }
+
+  /** Ends lingering for what is here now. Resolves when all of it has its outcome. */
+  async flush(): Promise<void> {
+    const batches = [...this.active].flatMap((queue) => queue.batches);
+    for (const batch of batches) batch.urgent = true;
+    await Promise.all(batches.map((batch) => batch.settled || batch.whenSettled()));
+  }
+
+  /** Puts two halves in the place of a queue's first batch. */
+  splitFirst(queue: PartitionQueue): void {
+    queue.batches.splice(0, 1, ...queue.batches[0].split());
+  }
+
+  /** To be called when a queue's batch leaves: it goes to the end of the line, and keyless records move on. */
+  served(queue: PartitionQueue): void {
+    this.active.delete(queue);
+    this.active.add(queue);
+    const state = this.#topic(queue.topic);
+    if (state.sticky === queue.partition) state.sticky++;
+  }
+
+  #topic(topic: string) {
+    let state = this.#topics.get(topic);
+    if (!state) this.#topics.set(topic, state = { queues: [], sticky: 0 });
+    return state;
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * The only maker of kafkajs objects: with our sockets, our log, our limits, and its defects mended.
+ *
+ * @module
+ */
+import net from "node:net";
+import tls from "node:tls";
+import { type ISocketFactory, Kafka, type KafkaConfig as KafkaJSConfig, type logCreator, logLevel } from "kafkajs";
+import { type Logger, LogLevels } from "@std/log";
+import type { KafkaConfig } from "../config.ts";
+import { loggerFor } from "../log.ts";
+import { applyPatches } from "./patches.ts";
+
+/** How long a broker may take to answer, in ms, where the caller has no other wish. */
+export const REQUEST_TIMEOUT_MS = 10_000;
+const CONNECTION_TIMEOUT_MS = 3_000;
+/** Beneath the idle time after which routers and load balancers forget a connection. */
+const KEEP_ALIVE_MS = 10_000;
+
+/** A kafkajs client and a grip on its sockets. */
+export interface KafkaClient {
+  readonly kafka: Kafka;
+  /**
+   * Closes sockets so that nothing late arrives from them: those to one broker, or all.
+   *
+   * @param why Told to whoever waits for an answer on them.
+   */
+  destroySockets(why: string, broker?: { host: string; port: number }): void;
+}
+
+/** Options of {@linkcode createKafka}. */
+export interface KafkaClientOptions {
+  /** In ms. Default: {@linkcode REQUEST_TIMEOUT_MS}. */
+  requestTimeoutMs?: number;
+  /** Default: none, since our own loops decide what is tried again. */
+  retries?: number;
+}
+
+/** Makes a client. One is for one producer, consumer or admin: consumers of one client share state that they should not. */
+export function createKafka(config: KafkaConfig, options: KafkaClientOptions = {}): KafkaClient {
+  applyPatches();
+  const log = loggerFor("kafkajs");
+  const sockets = new Map<net.Socket, { host: string; port: number }>();
+  const kafka = new Kafka({
+    brokers: [...config.brokers],
+    clientId: config.clientId,
+    ssl: config.ssl ? { ca: config.sslCa, cert: config.sslCert, key: config.sslKey } : false,
+    sasl: saslOptions(config),
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+    retry: { retries: options.retries ?? 0, initialRetryTime: 100, maxRetryTime: 1_000 },
+    socketFactory: trackedSockets(sockets),
+    logLevel: log.level <= LogLevels.DEBUG ? logLevel.DEBUG : logLevel.INFO,
+    logCreator: bridgeLog(log),
+  });
+  return {
+    kafka,
+    destroySockets(why, broker) {
+      for (const [socket, { host, port }] of sockets) {
+        // With an error: kafkajs listens to "end" and "error" but not to "close", so that a socket destroyed
+        // without one leaves its connection "connected", and every later request on it times out.
+        if (!broker || (host === broker.host && port === broker.port)) socket.destroy(new Error(why));
+      }
+    },
+  };
+}
+
+function saslOptions({ saslMechanism, saslUsername, saslPassword }: KafkaConfig): KafkaJSConfig["sasl"] {
+  if (!saslMechanism) return undefined;
+  return { mechanism: saslMechanism, username: saslUsername, password: saslPassword } as KafkaJSConfig["sasl"];
+}
+
+/** Small requests leave at once (no Nagle), dead peers are noticed, and every socket can be found again. */
+function trackedSockets(sockets: Map<net.Socket, { host: string; port: number }>): ISocketFactory {
+  return ({ host, port, ssl, onConnect }) => {
+    const socket = ssl
+      ? tls.connect({ host, port, ...(net.isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
+      : net.connect({ host, port }, onConnect);
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    sockets.set(socket, { host, port });
+    socket.on("close", () => sockets.delete(socket));
+    return socket;
+  };
+}
+
+/** A line that repeats within this time, in ms, is for debugging only: an absent broker is one event, not hundreds. */
+const REPEAT_MS = 60_000;
+
+/** kafkajs's log lines in our log, with its level and its part of the library. */
+function bridgeLog(log: Logger): logCreator {
+  const lastSeen = new Map<string, number>();
+  return () => ({ namespace, level, log: { message, timestamp: _, logger: __, ...fields } }) => {
+    const text = `${namespace}: ${message}`;
+    const shown = { [logLevel.ERROR]: "error", [logLevel.WARN]: "warn", [logLevel.INFO]: "info" }[level as number];
+    const repeated = Date.now() - (lastSeen.get(text) ?? 0) < REPEAT_MS;
+    if (!shown || repeated) return void log.debug(text, fields);
+    if (lastSeen.size > 1_000) lastSeen.clear();
+    lastSeen.set(text, Date.now());
+    const { stack: _stack, ...rest } = fields as Record<string, unknown>;
+    log[shown as "error" | "warn" | "info"](text, rest);
+  };
+}

@@ -1,0 +1,187 @@
+/**
+ * Our view of kafkajs's `Cluster`: brokers, leaders, and one request to one broker.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import Encoder from "kafkajs/src/protocol/encoder.js";
+import metadataResponse from "kafkajs/src/protocol/requests/metadata/v6/response.js";
+import metadataRequest from "kafkajs/src/protocol/requests/metadata/v6/request.js";
+import apiKeys from "kafkajs/src/protocol/requests/apiKeys.js";
+import { requests } from "kafkajs/src/protocol/requests/index.js";
+import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
+import type { KafkaClient } from "./client.ts";
+import { clusterFactory } from "./patches.ts";
+
+// deno-lint-ignore no-explicit-any -- kafkajs's internals have no types
+type Untyped = any;
+
+/** What the cluster says about a topic. `code` 3 is: there is none. */
+export interface TopicMetadata {
+  topic: string;
+  code: number;
+  /** Leader of partition i; -1 while it has none. */
+  leaders: number[];
+}
+
+/** One request of ours, on a connection of kafkajs's. */
+export interface BrokerRequest<T> {
+  apiKey: number;
+  apiVersion: number;
+  apiName: string;
+  body: Buffer;
+  /** `false`: the broker does not answer (Produce with acks 0), and the result is undefined. */
+  expectResponse?: boolean;
+  decode: (body: Buffer) => T;
+  /** Called when the bytes go to the socket: before that, the broker cannot have seen them. */
+  onSent?: () => void;
+}
+
+/** Kafka's name and sentence for an error code. */
+export function describeCode(code: number): { name: string; message: string } {
+  const error = createErrorFromCode(code) as Untyped;
+  return { name: error.type, message: error.message };
+}
+
+/** A connection to a Kafka cluster. Methods reject with kafkajs's errors; nothing is tried again here. */
+export class Cluster {
+  readonly #client: KafkaClient;
+  readonly #cluster: Untyped;
+  #lastRefresh: Promise<unknown> = Promise.resolve();
+
+  constructor(client: KafkaClient) {
+    this.#client = client;
+    this.#cluster = clusterFactory(client.kafka)({ allowAutoTopicCreation: false, metadataMaxAge: 300_000 });
+    adaptBrokers(this.#cluster.brokerPool, client);
+  }
+
+  /** Connects to one of the bootstrap brokers. Rejects when none answers. */
+  async connect(): Promise<void> {
+    await this.#cluster.connect();
+  }
+
+  /** Asks for brokers and for the leaders of topics. Nothing is created. */
+  async fetchMetadata(topics: readonly string[]): Promise<TopicMetadata[]> {
+    const pool = this.#cluster.brokerPool;
+    // One at a time: kafkajs builds its list of brokers over several steps, and two at once would make some twice.
+    const refresh = this.#lastRefresh.then(async () => {
+      // kafkajs asks for all topics where we name none: on a big cluster that is megabytes for nothing.
+      await pool.refreshMetadata(topics.length > 0 ? topics : [NO_TOPIC]);
+      return pool.metadata.topicMetadata.filter((t: Untyped) => topics.includes(t.topic));
+    });
+    this.#lastRefresh = refresh.catch(() => {});
+    const asked: Untyped[] = await refresh;
+    return asked.map((t) => ({ topic: t.topic, code: t.topicErrorCode, leaders: leadersOf(t) }));
+  }
+
+  /** Any broker that answers, for requests that all of them can serve. */
+  async anyNode(): Promise<number> {
+    if (this.nodes().length === 0) await this.fetchMetadata([]);
+    const broker = await this.#cluster.brokerPool.findConnectedBroker();
+    return Number(broker.nodeId);
+  }
+
+  /** Ids of the brokers that are known. */
+  nodes(): number[] {
+    return Object.keys(this.#cluster.brokerPool.brokers).map(Number);
+  }
+
+  /** Connects if needed, sends, and decodes the answer. Rejects when the broker is unknown, unreachable or silent. */
+  async send<T>(nodeId: number, request: BrokerRequest<T>): Promise<T> {
+    const broker = await this.#cluster.brokerPool.findBroker({ nodeId });
+    return await broker.connectionPool.send({
+      request: {
+        apiKey: request.apiKey,
+        apiVersion: request.apiVersion,
+        apiName: request.apiName,
+        expectResponse: () => request.expectResponse ?? true,
+        encode: () => {
+          request.onSent?.();
+          return Promise.resolve(encoderOver(request.body));
+        },
+      },
+      response: {
+        // Throttling is the sender's business: kafkajs would hold requests back that we still count as not sent.
+        decode: (body: Buffer) => Promise.resolve({ body, clientSideThrottleTime: 0 }),
+        parse: ({ body }: { body: Buffer }) => Promise.resolve(request.decode(body)),
+      },
+      logResponseError: false,
+    });
+  }
+
+  /** A new producer id, whose sequences begin at 0 in every partition (KIP-98). */
+  async initProducerId(): Promise<{ producerId: bigint; producerEpoch: number }> {
+    const nodeId = await this.anyNode();
+    const broker = await this.#cluster.brokerPool.findBroker({ nodeId });
+    // The time-out is for transactions, which we do not use; the broker wants a positive one all the same.
+    const request = broker.lookupRequest(apiKeys.InitProducerId, requests.InitProducerId);
+    const { producerId, producerEpoch } = await broker.connectionPool.send({
+      ...request({ transactionTimeout: 30_000 }),
+      logResponseError: false,
+    });
+    return { producerId: BigInt(producerId.toString()), producerEpoch };
+  }
+
+  /** Highest version of a request that the connected brokers understand, or -1. */
+  maxVersion(apiKey: number): number {
+    return this.#cluster.brokerPool.versions?.[apiKey]?.maxVersion ?? -1;
+  }
+
+  /** Closes all. Whoever still waits for an answer is told so. */
+  async close(): Promise<void> {
+    // kafkajs's disconnect waits for answers that may never come; nobody waits for them any more.
+    this.#client.destroySockets("closing");
+    await this.#cluster.disconnect();
+  }
+}
+
+/** A legal name that nobody gives to a topic: the answer is the brokers, and one topic that does not exist. */
+const NO_TOPIC = "__kafka-deno-no-such-topic";
+
+/**
+ * Two things that kafkajs's brokers must do otherwise.
+ *
+ * It fails a whole metadata refresh, healthy topics included, when one topic is unknown or one partition has no
+ * leader: ours answer with what there is, and each topic carries its own error.
+ *
+ * It leaves the connection of a request that timed out open: when a black hole heals, what was sent into it arrives
+ * late, and answers to nobody come back. Ours close it.
+ */
+function adaptBrokers(brokerPool: Untyped, client: KafkaClient): void {
+  const createBroker = brokerPool.createBroker;
+  brokerPool.createBroker = (options: unknown) => {
+    const broker = createBroker(options);
+    const { connectionPool } = broker;
+    const send = connectionPool.send.bind(connectionPool);
+    connectionPool.send = async (request: unknown) => {
+      try {
+        return await send(request);
+      } catch (error) {
+        const timedOut = (error as Error).name === "KafkaJSRequestTimeoutError";
+        if (timedOut) client.destroySockets("a request timed out", connectionPool);
+        throw error;
+      }
+    };
+    broker.metadata = (topics: string[]) =>
+      connectionPool.send({
+        request: metadataRequest({ topics, allowAutoTopicCreation: false }),
+        response: { decode: metadataResponse.decode, parse: (data: unknown) => Promise.resolve(data) },
+        logResponseError: false,
+      });
+    return broker;
+  };
+}
+
+function leadersOf(topic: Untyped): number[] {
+  const leaders: number[] = [];
+  for (const { partitionId, leader } of topic.partitionMetadata) leaders[partitionId] = leader;
+  return leaders;
+}
+
+/** kafkajs wants one of its encoders; ours only carries bytes that are finished. */
+function encoderOver(body: Buffer): unknown {
+  const encoder = new (Encoder as Untyped)(0);
+  encoder.buf = body;
+  encoder.offset = body.length;
+  return encoder;
+}

@@ -1,0 +1,191 @@
+/**
+ * What is known of the cluster: whether it answers, which topics there are, who leads which partition. One loop
+ * keeps it fresh, and brings the connection back, for ever.
+ *
+ * @module
+ */
+import type { Logger } from "@std/log";
+import { DeliveryError, rootCause } from "../errors.ts";
+import type { Cluster, TopicMetadata } from "./cluster.ts";
+import { PRODUCE } from "./produce_request.ts";
+import { backoff } from "./backoff.ts";
+
+/** How often to look when nothing calls for it: partitions may be added, and readiness must notice a silent broker. */
+const REFRESH_MS = 5_000;
+/** A topic that did not exist is looked for again after this time. */
+const UNKNOWN_TOPIC_MS = 1_000;
+const UNKNOWN_TOPIC_OR_PARTITION = 3;
+
+/** Keeps a cluster's metadata. */
+export class Metadata {
+  /** Called after every refresh that changed what a sender could do, and when the connection comes back. */
+  onChange: () => void = () => {};
+  readonly #cluster: Cluster;
+  readonly #log: Logger;
+  readonly #topics = new Map<string, TopicMetadata>();
+  readonly #missing = new Map<string, number>();
+  readonly #looks = new Map<string, Promise<TopicMetadata>>();
+  #state: "new" | "up" | "down" = "new";
+  #problem: unknown = new Error("no connection yet");
+  #stopped = false;
+  #wake = Promise.withResolvers<void>();
+  #loop?: Promise<void>;
+  readonly #firstTry = Promise.withResolvers<void>();
+  readonly #firstConnection = Promise.withResolvers<void>();
+
+  constructor(cluster: Cluster, log: Logger) {
+    this.#cluster = cluster;
+    this.#log = log;
+  }
+
+  /** Starts the loop. Resolves after the first attempt to connect, whatever came of it. */
+  start(): Promise<void> {
+    this.#loop ??= this.#run();
+    return this.#firstTry.promise;
+  }
+
+  /** Resolves when Kafka has answered for the first time. */
+  get whenConnected(): Promise<void> {
+    return this.#firstConnection.promise;
+  }
+
+  /** Whether Kafka answered the last time it was asked. */
+  get connected(): boolean {
+    return this.#state === "up";
+  }
+
+  /** Why Kafka does not answer, in a few words. */
+  get problem(): string {
+    return rootCause(this.#problem);
+  }
+
+  /** Leader of a partition; -1 while nobody leads it, or nothing is known. */
+  leaderOf(topic: string, partition: number): number {
+    return this.#topics.get(topic)?.leaders[partition] ?? -1;
+  }
+
+  /** What is known of a topic that exists; undefined: call {@linkcode lookUp}. */
+  known(topic: string): TopicMetadata | undefined {
+    const known = this.#topics.get(topic);
+    return known?.code === 0 ? known : undefined;
+  }
+
+  /**
+   * Asks Kafka for a topic, at most once a second for one that does not exist.
+   *
+   * @throws {DeliveryError} when there is no such topic, it may not be seen, or Kafka does not answer
+   */
+  async lookUp(topic: string): Promise<TopicMetadata> {
+    if (Date.now() - (this.#missing.get(topic) ?? 0) < UNKNOWN_TOPIC_MS) throw unknownTopic(topic);
+    if (!this.connected) throw new DeliveryError("kafka", `Kafka does not answer: ${this.problem}`);
+    let look = this.#looks.get(topic);
+    if (!look) {
+      look = this.#ask(topic).finally(() => this.#looks.delete(topic));
+      this.#looks.set(topic, look);
+    }
+    return await look;
+  }
+
+  async #ask(topic: string): Promise<TopicMetadata> {
+    const found = await this.#cluster.fetchMetadata([topic]).catch((cause) => {
+      throw new DeliveryError("kafka", `Kafka does not answer: ${rootCause(cause)}`, { cause });
+    });
+    const metadata = found[0] ?? { topic, code: UNKNOWN_TOPIC_OR_PARTITION, leaders: [] };
+    if (metadata.code === 0) {
+      this.#topics.set(topic, metadata);
+      this.onChange();
+      return metadata;
+    }
+    if (metadata.code === UNKNOWN_TOPIC_OR_PARTITION) {
+      this.#missing.set(topic, Date.now());
+      throw unknownTopic(topic);
+    }
+    throw topicError(topic, metadata.code);
+  }
+
+  /** Something was wrong: refresh now, or as soon as the last refresh is not too fresh. */
+  refreshSoon(topic?: string): void {
+    if (topic !== undefined && !this.#topics.has(topic)) {
+      this.#topics.set(topic, { topic, code: UNKNOWN_TOPIC_OR_PARTITION, leaders: [] });
+    }
+    this.#wake.resolve();
+  }
+
+  /** Ends the loop. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wake.resolve();
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    for (let failures = 0; !this.#stopped;) {
+      try {
+        await this.#refresh();
+        failures = 0;
+        this.#enter("up");
+      } catch (error) {
+        failures++;
+        this.#problem = error;
+        this.#enter("down");
+      }
+      this.#firstTry.resolve();
+      // The short wait keeps a storm of errors from becoming a storm of refreshes.
+      await sleepUnless(() => this.#stopped, backoff(failures));
+      if (failures === 0) await this.#sleepUntilWoken(REFRESH_MS);
+    }
+  }
+
+  async #refresh(): Promise<void> {
+    await this.#cluster.connect();
+    const produce = this.#cluster.maxVersion(PRODUCE.apiKey);
+    if (produce >= 0 && produce < PRODUCE.apiVersion) {
+      throw new Error(`the broker speaks Produce up to version ${produce}; expected ${PRODUCE.apiVersion}, Kafka 1.0`);
+    }
+    const before = JSON.stringify([...this.#topics.values()]);
+    const topics = await this.#cluster.fetchMetadata([...this.#topics.keys()]);
+    for (const topic of topics) this.#topics.set(topic.topic, topic);
+    this.#missing.clear();
+    if (before !== JSON.stringify([...this.#topics.values()])) this.onChange();
+  }
+
+  #enter(state: "up" | "down"): void {
+    if (state === this.#state || this.#stopped) return;
+    this.#state = state;
+    if (state === "down") {
+      this.#log.warn("Kafka does not answer; trying again until it does", { cause: this.problem });
+    } else {
+      this.#log.info("Kafka answers", { brokers: this.#cluster.nodes().length });
+      this.#firstConnection.resolve();
+      this.onChange();
+    }
+  }
+
+  async #sleepUntilWoken(ms: number): Promise<void> {
+    const timer = setTimeout(() => this.#wake.resolve(), ms);
+    await this.#wake.promise;
+    clearTimeout(timer);
+    this.#wake = Promise.withResolvers<void>();
+  }
+}
+
+async function sleepUnless(stopped: () => boolean, ms: number): Promise<void> {
+  if (!stopped()) await new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function unknownTopic(topic: string): DeliveryError {
+  return topicError(topic, UNKNOWN_TOPIC_OR_PARTITION);
+}
+
+function topicError(topic: string, code: number): DeliveryError {
+  if (code === UNKNOWN_TOPIC_OR_PARTITION || code === INVALID_TOPIC) {
+    return new DeliveryError("unknown-topic", `Topic "${topic}" does not exist`, { code });
+  }
+  if (code === TOPIC_AUTHORIZATION_FAILED) {
+    return new DeliveryError("not-authorized", `Kafka does not let us see topic "${topic}"`, { code });
+  }
+  return new DeliveryError("kafka", `Topic "${topic}" cannot be used now: Kafka's error ${code}`, { code });
+}
+
+const INVALID_TOPIC = 17;
+const TOPIC_AUTHORIZATION_FAILED = 29;

@@ -1,0 +1,214 @@
+/**
+ * What an answer, or its absence, means for a batch: told to whoever waits, sent again, or given up.
+ *
+ * Three things decide: whether the batch may be in the log already, whether the broker's answer is final, and
+ * whether there is time left.
+ *
+ * @module
+ */
+import { type Logger, LogLevels } from "@std/log";
+import { DeliveryError, type DeliveryFailure, rootCause } from "../errors.ts";
+import type { ProducerMetrics } from "../metrics.ts";
+import type { Accumulator, Batch, PartitionQueue } from "./accumulator.ts";
+import { backoff } from "./backoff.ts";
+import { describeCode } from "./cluster.ts";
+import type { Metadata } from "./metadata.ts";
+import { type PartitionResult, verdictOf } from "./produce_request.ts";
+import { nextSequence } from "./record_batch.ts";
+
+/** A queue's first batch, on its way. */
+export interface Shipment {
+  queue: PartitionQueue;
+  batch: Batch;
+}
+
+/** What outcomes are told to. */
+export interface OutcomeParts {
+  accumulator: Accumulator;
+  metadata: Metadata;
+  metrics: ProducerMetrics;
+  log: Logger;
+}
+
+/** Decides over batches. */
+export class Outcomes {
+  readonly #parts: OutcomeParts;
+  readonly #deliveryTimeoutMs: number;
+
+  constructor(parts: OutcomeParts, { deliveryTimeoutMs }: { deliveryTimeoutMs: number }) {
+    this.#parts = parts;
+    this.#deliveryTimeoutMs = deliveryTimeoutMs;
+  }
+
+  /** When a batch must have an outcome, in ms since 1970. */
+  deadline(batch: Batch): number {
+    return batch.arrivedAt + this.#deliveryTimeoutMs;
+  }
+
+  /** The broker answered for this batch. */
+  answered(shipment: Shipment, result: PartitionResult): void {
+    const { queue, batch } = shipment;
+    if (batch.settled) return this.#forget(shipment); // "unknown" has been told when its deadline passed
+    if (result.code === 0) return this.#acknowledge(shipment, result);
+    const { name, message } = describeCode(result.code);
+    const text = `${queue.topic}-${queue.partition}: ${message} (${name})`;
+    const error = new DeliveryError(failureOf(result.code), text, { code: result.code });
+    switch (verdictOf(result.code)) {
+      case "retry":
+        return this.failed(shipment, error, { mayHaveArrived: false });
+      case "maybe-written":
+        return this.failed(shipment, error, { mayHaveArrived: true });
+      case "identity-lost":
+        return this.#giveUp(shipment, error);
+      case "too-large":
+        return batch.records.count > 1 && !batch.maybeWritten ? this.#split(shipment) : this.#refuse(shipment, error);
+      case "refused":
+        return this.#refuse(shipment, error);
+    }
+  }
+
+  /** An attempt failed, and the same bytes go out again after a while. */
+  failed(shipment: Shipment, error: unknown, { mayHaveArrived }: { mayHaveArrived: boolean }): void {
+    const { queue, batch } = shipment;
+    const { metadata, metrics, log } = this.#parts;
+    if (batch.settled) return this.#forget(shipment);
+    if (mayHaveArrived) batch.maybeWritten = true;
+    batch.failures++;
+    batch.lastError = error;
+    queue.retryAt = Date.now() + backoff(batch.failures);
+    const code = error instanceof DeliveryError ? error.code : undefined;
+    metrics.retries.inc({ error: code === undefined ? "NO_ANSWER" : describeCode(code).name });
+    log.debug("not delivered yet", {
+      topic: queue.topic,
+      partition: queue.partition,
+      attempt: batch.failures,
+      mayHaveArrived,
+      cause: rootCause(error),
+    });
+    metadata.refreshSoon(queue.topic);
+  }
+
+  /** Settles what has waited too long. Queues are in order of arrival: the first with time left ends the search. */
+  expire(now: number): void {
+    for (const queue of this.#parts.accumulator.active) {
+      for (const batch of [...queue.batches]) {
+        if (batch.settled) continue;
+        if (this.deadline(batch) > now) break;
+        const waited = `no answer within ${this.#deliveryTimeoutMs} ms`;
+        const why = batch.lastError ? rootCause(batch.lastError) : this.#obstacle(queue);
+        const text = `${queue.topic}-${queue.partition}: ${waited}: ${why}`;
+        this.#endNow({ queue, batch }, new DeliveryError("timed-out", text, { cause: batch.lastError }));
+      }
+    }
+  }
+
+  /** Settles everything, because the process ends. @returns how many records that were */
+  abandonAll(error: DeliveryError): number {
+    let records = 0;
+    for (const queue of this.#parts.accumulator.active) {
+      for (const batch of [...queue.batches]) {
+        if (batch.settled) continue;
+        records += batch.records.count;
+        this.#endNow({ queue, batch }, error);
+      }
+    }
+    return records;
+  }
+
+  /** Never sent, or only ever refused: not written. Else nobody knows. */
+  #endNow(shipment: Shipment, error: DeliveryError): void {
+    const { queue, batch } = shipment;
+    const inFlight = queue.busy && queue.batches[0] === batch;
+    if (inFlight) this.#tellUnknown(shipment, error); // it leaves its queue when its request ends
+    else if (batch.maybeWritten) this.#giveUp(shipment, error);
+    else this.#reject(shipment, error, { retriable: true });
+  }
+
+  #obstacle({ topic, partition }: PartitionQueue): string {
+    const { metadata } = this.#parts;
+    if (!metadata.connected) return `Kafka does not answer (${metadata.problem})`;
+    return metadata.leaderOf(topic, partition) < 0 ? "the partition has no leader" : "earlier records still wait";
+  }
+
+  #acknowledge({ queue, batch }: Shipment, { baseOffset, logAppendTime }: PartitionResult): void {
+    const { accumulator, metrics, log } = this.#parts;
+    const { identity, topic, partition } = queue;
+    const { records } = batch;
+    if (identity) identity.nextSequence = nextSequence(identity.nextSequence, records.count);
+    accumulator.remove(queue, batch);
+    metrics.records.inc({ outcome: "acknowledged" }, records.count);
+    metrics.recordBytes.inc(records.sizeInBytes);
+    const offsetOf = (index: number) => baseOffset < 0 ? -1 : baseOffset + index;
+    if (log.level <= LogLevels.DEBUG) {
+      const ms = Date.now() - batch.arrivedAt;
+      for (let i = 0; i < records.count; i++) log.debug("delivered", { topic, partition, offset: offsetOf(i), ms });
+    }
+    accumulator.settle(batch, (index) => ({
+      status: "acknowledged",
+      partition,
+      offset: offsetOf(index),
+      timestamp: logAppendTime >= 0 ? logAppendTime : records.timestampOf(index),
+    }));
+  }
+
+  /** The error spends no sequence, so the halves may be sent under the one of the whole. */
+  #split({ queue }: Shipment): void {
+    this.#parts.log.debug("batch too large for its topic, split", { topic: queue.topic, partition: queue.partition });
+    this.#parts.accumulator.splitFirst(queue);
+  }
+
+  /** A final answer; an earlier attempt may have been written all the same. */
+  #refuse(shipment: Shipment, error: DeliveryError): void {
+    if (shipment.batch.maybeWritten) this.#giveUp(shipment, error);
+    else this.#reject(shipment, error, { retriable: false });
+  }
+
+  #reject({ queue, batch }: Shipment, error: DeliveryError, { retriable }: { retriable: boolean }): void {
+    const { accumulator, metrics } = this.#parts;
+    accumulator.remove(queue, batch);
+    metrics.records.inc({ outcome: "rejected" }, batch.records.count);
+    accumulator.settle(batch, () => ({ status: "rejected", error, retriable }));
+  }
+
+  #giveUp(shipment: Shipment, error: DeliveryError): void {
+    this.#tellUnknown(shipment, error);
+    this.#forget(shipment);
+  }
+
+  #tellUnknown({ queue, batch }: Shipment, error: DeliveryError): void {
+    const { accumulator, metrics, log } = this.#parts;
+    metrics.records.inc({ outcome: "unknown" }, batch.records.count);
+    log.warn("outcome unknown: these records may or may not be in Kafka", {
+      topic: queue.topic,
+      partition: queue.partition,
+      records: batch.records.count,
+      producerId: queue.identity?.producerId.toString(),
+      baseSequence: queue.identity?.nextSequence,
+      cause: error.message,
+    });
+    accumulator.settle(batch, () => ({ status: "unknown", error }));
+  }
+
+  /** Takes a batch whose outcome is unknown out of its queue. A fresh identity sees to it that the batch, should it
+   * still arrive, and those that come later cannot be mistaken for each other. */
+  #forget({ queue, batch }: Shipment): void {
+    this.#parts.accumulator.remove(queue, batch);
+    if (queue.identity) this.#parts.metrics.identityResets.inc();
+    queue.identity = undefined;
+  }
+}
+
+const FAILURES: Record<number, DeliveryFailure> = {
+  3: "unknown-topic",
+  10: "too-large",
+  17: "unknown-topic",
+  18: "too-large",
+  29: "not-authorized",
+  31: "not-authorized",
+  32: "invalid-record",
+  87: "invalid-record",
+};
+
+function failureOf(code: number): DeliveryFailure {
+  return FAILURES[code] ?? "kafka";
+}

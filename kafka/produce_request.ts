@@ -1,0 +1,134 @@
+/**
+ * The Produce request, version 7, as bytes, and its response as one outcome per partition.
+ *
+ * kafkajs can do both, but its parser throws on the first partition that failed and so hides what became of the
+ * others. Layouts: https://kafka.apache.org/protocol#The_Messages_Produce
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+
+/** Produce's number among the requests, and the version we speak: the newest one without tagged fields' bookkeeping. */
+export const PRODUCE = { apiKey: 0, apiVersion: 7, apiName: "Produce" } as const;
+
+/** One frozen batch on its way. */
+export interface PartitionBatch {
+  topic: string;
+  partition: number;
+  bytes: Uint8Array;
+}
+
+/** What a broker says of one partition of a request. */
+export interface PartitionResult {
+  topic: string;
+  partition: number;
+  /** 0, or an error of https://kafka.apache.org/protocol#protocol_error_codes */
+  code: number;
+  /** Of the batch's first record; -1 with an error. */
+  baseOffset: number;
+  /** When the topic stamps records with the broker's time: that, in ms since 1970; else -1. */
+  logAppendTime: number;
+}
+
+/**
+ * The body of a request that carries one batch for each of its partitions.
+ *
+ * @param acks -1: all in-sync replicas; 1: the leader; 0: nobody, and no response comes
+ * @param timeoutMs how long the broker may wait for its replicas
+ */
+export function encodeProduceRequest(
+  batches: readonly PartitionBatch[],
+  { acks, timeoutMs }: { acks: number; timeoutMs: number },
+): Buffer {
+  const topics = Map.groupBy(batches, (batch) => batch.topic);
+  let size = 12;
+  for (const topic of topics.keys()) size += 6 + Buffer.byteLength(topic);
+  for (const { bytes } of batches) size += 8 + bytes.length;
+  const body = Buffer.allocUnsafe(size);
+  let at = body.writeInt16BE(-1, 0); // no transactional id
+  at = body.writeInt16BE(acks, at);
+  at = body.writeInt32BE(timeoutMs, at);
+  at = body.writeInt32BE(topics.size, at);
+  for (const [topic, partitions] of topics) {
+    at = body.writeInt16BE(Buffer.byteLength(topic), at);
+    at += body.write(topic, at);
+    at = body.writeInt32BE(partitions.length, at);
+    for (const { partition, bytes } of partitions) {
+      at = body.writeInt32BE(partition, at);
+      at = body.writeInt32BE(bytes.length, at);
+      body.set(bytes, at);
+      at += bytes.length;
+    }
+  }
+  return body;
+}
+
+/** What became of each partition, in the broker's order, and for how many ms it wants no more requests (KIP-219). */
+export function decodeProduceResponse(body: Buffer): { results: PartitionResult[]; throttleMs: number } {
+  const results: PartitionResult[] = [];
+  let at = 4;
+  for (let topics = body.readInt32BE(0); topics > 0; topics--) {
+    const length = body.readInt16BE(at);
+    const topic = body.toString("utf8", at + 2, at + 2 + length);
+    let partitions = body.readInt32BE(at + 2 + length);
+    at += 6 + length;
+    for (; partitions > 0; partitions--, at += PARTITION_RESULT_BYTES) {
+      results.push({
+        topic,
+        partition: body.readInt32BE(at),
+        code: body.readInt16BE(at + 4),
+        baseOffset: Number(body.readBigInt64BE(at + 6)),
+        logAppendTime: Number(body.readBigInt64BE(at + 14)),
+      });
+    }
+  }
+  return { results, throttleMs: body.readInt32BE(at) };
+}
+
+/** partition int32, code int16, base offset int64, log append time int64, log start offset int64 */
+const PARTITION_RESULT_BYTES = 30;
+
+/** What an error code says about the batch it was given for, and so what the sender does. */
+export type Verdict =
+  /** Certainly not written, and it may be next time: the same bytes again. */
+  | "retry"
+  /** Perhaps written: the same bytes again, which an idempotent producer's broker recognizes. */
+  | "maybe-written"
+  /** The broker and we disagree on the sequence: whether it was written cannot be found out any more. */
+  | "identity-lost"
+  /** Certainly not written: fewer records may fit. */
+  | "too-large"
+  /** Certainly not written, now or later. */
+  | "refused";
+
+const VERDICTS: Record<number, Verdict> = {
+  [-1]: "maybe-written", // unknown server error: says nothing about the log
+  2: "retry", // corrupt: damaged on its way, the broker's CRC check refused it
+  3: "retry", // unknown topic or partition: metadata may be on its way to the broker
+  5: "retry", // leader not available
+  6: "retry", // not leader or follower
+  7: "maybe-written", // request timed out: the leader wrote it, replicas did not confirm in time
+  9: "retry", // replica not available
+  10: "too-large", // message too large
+  13: "maybe-written", // network exception
+  14: "retry", // coordinator load in progress
+  15: "retry", // coordinator not available
+  16: "retry", // not coordinator
+  18: "too-large", // record list too large: more than a segment holds
+  19: "retry", // not enough replicas: refused before the write
+  20: "maybe-written", // not enough replicas after append: the leader has it
+  45: "identity-lost", // out of order sequence number
+  46: "identity-lost", // duplicate sequence number: written before, at an offset that nobody tells any more
+  47: "identity-lost", // invalid producer epoch
+  56: "retry", // storage error: this replica's disk failed, another one will lead
+  59: "identity-lost", // unknown producer id
+  72: "retry", // listener not found
+  74: "retry", // fenced leader epoch
+  75: "retry", // unknown leader epoch
+  89: "retry", // throttling quota exceeded
+};
+
+/** What to do about an error code; codes that are not known here are final. */
+export function verdictOf(code: number): Verdict {
+  return VERDICTS[code] ?? "refused";
+}

@@ -1,0 +1,216 @@
+/**
+ * Takes batches from the accumulator to the brokers.
+ *
+ * How an idempotent producer works: the broker remembers, for each partition and producer id, the sequences of the
+ * last batches. A batch that arrives twice is recognized by its sequence and answered with its first offset; one
+ * that comes too early is refused (KIP-98). All that we must do is never to use a sequence for two different
+ * batches, and never to send a record under two sequences. Hence the rules of this folder:
+ *
+ * - A batch is frozen when it is first sent. Whatever happens, a retry sends the same bytes.
+ * - A partition has one batch in flight. Its sequence is spent only when the broker has acknowledged it.
+ * - An error that says "not written" spends no sequence. One that says nothing (a lost connection, a time-out)
+ *   leaves one way to find out: the same bytes again, until the deadline.
+ * - A batch that is given up without an answer may still arrive. The partition then takes a fresh producer id.
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers";
+import type { DeliveryConfig } from "../config.ts";
+import { backoff } from "./backoff.ts";
+import type { Cluster } from "./cluster.ts";
+import { REQUEST_TIMEOUT_MS } from "./client.ts";
+import type { PartitionQueue } from "./accumulator.ts";
+import { Identities } from "./identities.ts";
+import { type OutcomeParts, Outcomes, type Shipment } from "./outcomes.ts";
+import { decodeProduceResponse, encodeProduceRequest, type PartitionResult, PRODUCE } from "./produce_request.ts";
+import type { BatchIdentity } from "./record_batch.ts";
+import type { DeliveryError } from "../errors.ts";
+
+/** A broker answers one connection's requests one after the other: a few on the way keep it busy, more only queue. */
+const MAX_REQUESTS_PER_BROKER = 5;
+/** Largest request, in bytes of batches. Brokers refuse more than 100 MiB (socket.request.max.bytes). */
+const MAX_REQUEST_BYTES = 16 << 20;
+/** What a batch says without idempotence. */
+const NO_IDENTITY: BatchIdentity = { producerId: -1n, producerEpoch: -1, baseSequence: -1 };
+
+/** What the sender knows of a broker. */
+interface Node {
+  id: number;
+  inFlight: number;
+  failures: number;
+  /** In ms since 1970: after a failure, or because the broker asked for it (KIP-219). */
+  resumeAt: number;
+}
+
+/** What a sender works with. */
+export interface SenderParts extends OutcomeParts {
+  cluster: Cluster;
+}
+
+/** Sends what the accumulator holds. */
+export class Sender {
+  readonly #config: DeliveryConfig;
+  readonly #parts: SenderParts;
+  readonly #outcomes: Outcomes;
+  readonly #identities: Identities;
+  readonly #nodes = new Map<number, Node>();
+  #scheduled = false;
+  #timer?: ReturnType<typeof setTimeout>;
+  #stopped = false;
+
+  constructor(config: DeliveryConfig, parts: SenderParts) {
+    this.#config = config;
+    this.#parts = parts;
+    this.#outcomes = new Outcomes(parts, config);
+    this.#identities = new Identities(parts.cluster, parts.log);
+    parts.metadata.onChange = () => this.wake();
+  }
+
+  /** Looks for work after the events at hand, so that records which come in together leave together. */
+  wake(): void {
+    if (this.#scheduled || this.#stopped) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#sendWhatIsReady();
+    });
+  }
+
+  /** Sends no more, and gives what has no outcome yet one. @returns how many records that were */
+  stop(error: DeliveryError): number {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#identities.stop();
+    return this.#outcomes.abandonAll(error);
+  }
+
+  #sendWhatIsReady(): void {
+    if (this.#stopped) return;
+    const now = Date.now();
+    this.#outcomes.expire(now);
+    const requests = new Map<Node, Shipment[]>();
+    let lookAgainAt = Infinity;
+    for (const queue of this.#parts.accumulator.active) {
+      const readyAt = this.#readyAt(queue, now);
+      if (readyAt > now) lookAgainAt = Math.min(lookAgainAt, readyAt);
+      else if (!this.#load(requests, queue)) lookAgainAt = now;
+      const first = queue.batches[0];
+      if (!first.settled) lookAgainAt = Math.min(lookAgainAt, this.#outcomes.deadline(first));
+    }
+    for (const [node, shipments] of requests) void this.#ship(node, shipments);
+    clearTimeout(this.#timer);
+    if (lookAgainAt < Infinity) {
+      this.#timer = setTimeout(() => this.#sendWhatIsReady(), Math.max(1, lookAgainAt - now));
+    }
+  }
+
+  /** When a queue's first batch may leave, in ms since 1970; Infinity where an event decides that will wake us. */
+  #readyAt(queue: PartitionQueue, now: number): number {
+    if (queue.busy) return Infinity;
+    if (this.#config.idempotence && !queue.identity) {
+      this.#identities.provide(queue, () => this.wake());
+      return Infinity;
+    }
+    const node = this.#leader(queue);
+    if (!node) {
+      this.#parts.metadata.refreshSoon(queue.topic);
+      return Infinity;
+    }
+    if (node.inFlight >= MAX_REQUESTS_PER_BROKER) return Infinity;
+    const [first, second] = queue.batches;
+    const lingers = !second && !first.frozen && !first.urgent;
+    return Math.max(now, queue.retryAt, node.resumeAt, lingers ? first.arrivedAt + this.#config.lingerMs : 0);
+  }
+
+  /** Adds a queue's first batch to its broker's request, if it still fits. */
+  #load(requests: Map<Node, Shipment[]>, queue: PartitionQueue): boolean {
+    const node = this.#leader(queue)!;
+    const batch = queue.batches[0];
+    const shipments = requests.get(node);
+    if (!shipments) return !!requests.set(node, [{ queue, batch }]);
+    const size = shipments.reduce((sum, shipment) => sum + shipment.batch.records.sizeInBytes, 0);
+    if (size + batch.records.sizeInBytes > MAX_REQUEST_BYTES) return false;
+    shipments.push({ queue, batch });
+    return true;
+  }
+
+  async #ship(node: Node, shipments: Shipment[]): Promise<void> {
+    const { accumulator, metadata, metrics } = this.#parts;
+    for (const { queue } of shipments) {
+      queue.busy = true;
+      accumulator.served(queue);
+    }
+    node.inFlight++;
+    metrics.inFlight.inc();
+    let sentAt = 0;
+    try {
+      await this.#freeze(shipments);
+      const results = await this.#request(node, shipments, () => sentAt = performance.now());
+      node.failures = 0;
+      for (const shipment of shipments) this.#conclude(shipment, results);
+    } catch (error) {
+      node.resumeAt = Date.now() + backoff(++node.failures);
+      for (const shipment of shipments) this.#outcomes.failed(shipment, error, { mayHaveArrived: sentAt > 0 });
+      metadata.refreshSoon();
+    } finally {
+      if (sentAt > 0) metrics.requestSeconds.observe((performance.now() - sentAt) / 1000);
+      metrics.inFlight.dec();
+      node.inFlight--;
+      for (const { queue } of shipments) queue.busy = false;
+      this.wake();
+    }
+  }
+
+  async #freeze(shipments: Shipment[]): Promise<void> {
+    const { metrics } = this.#parts;
+    for (const { queue: { identity }, batch } of shipments) {
+      if (batch.frozen) continue;
+      const compressing = batch.freeze(
+        identity ? { ...identity, baseSequence: identity.nextSequence } : NO_IDENTITY,
+        this.#config.compression,
+      );
+      if (compressing) await compressing;
+      metrics.batchRecords.observe(batch.records.count);
+      metrics.batchBytes.observe(batch.frozen!.length);
+    }
+  }
+
+  /** One Produce request. Rejects when there is no answer. */
+  async #request(node: Node, shipments: Shipment[], onSent: () => void): Promise<PartitionResult[]> {
+    const { acks, deliveryTimeoutMs } = this.#config;
+    const batches = shipments.map(({ queue: { topic, partition }, batch }) => ({
+      topic,
+      partition,
+      bytes: batch.frozen!,
+    }));
+    const response = await this.#parts.cluster.send(node.id, {
+      ...PRODUCE,
+      body: encodeProduceRequest(batches, {
+        acks: acks === "all" ? -1 : Number(acks),
+        timeoutMs: Math.min(REQUEST_TIMEOUT_MS, deliveryTimeoutMs),
+      }),
+      expectResponse: acks !== "0",
+      decode: decodeProduceResponse,
+      onSent,
+    });
+    if (!response) return batches.map((batch) => ({ ...batch, code: 0, baseOffset: -1, logAppendTime: -1 }));
+    if (response.throttleMs > 0) node.resumeAt = Date.now() + response.throttleMs;
+    return response.results;
+  }
+
+  #conclude(shipment: Shipment, results: PartitionResult[]): void {
+    const { topic, partition } = shipment.queue;
+    const result = results.find((r) => r.partition === partition && r.topic === topic);
+    if (result) return this.#outcomes.answered(shipment, result);
+    const error = new Error(`the broker's answer leaves out ${topic}-${partition}`);
+    this.#outcomes.failed(shipment, error, { mayHaveArrived: true });
+  }
+
+  #leader({ topic, partition }: PartitionQueue): Node | undefined {
+    const id = this.#parts.metadata.leaderOf(topic, partition);
+    if (id < 0) return undefined;
+    let node = this.#nodes.get(id);
+    if (!node) this.#nodes.set(id, node = { id, inFlight: 0, failures: 0, resumeAt: 0 });
+    return node;
+  }
+}

@@ -1,0 +1,317 @@
+/**
+ * Records in, one delivery outcome per record out: the middle of `HTTP -> producer -> Kafka -> consumer -> handler`.
+ *
+ * As a script it writes the lines of stdin, or random Chinese names, to a topic:
+ *
+ *     deno task produce --names 5 --verbose
+ *     printf 'a\t1\nb\t2\n' | deno task produce --key-delimiter '\t'
+ *
+ * @module
+ */
+import { Registry } from "prom-client";
+import { type Config, configOrExit, type DeliveryConfig } from "./config.ts";
+import { DeliveryError, type DeliveryFailure, rootCause } from "./errors.ts";
+import { Accumulator, type PartitionQueue } from "./kafka/accumulator.ts";
+import { HEADER_BYTES } from "./kafka/batch_layout.ts";
+import { createKafka } from "./kafka/client.ts";
+import { Cluster, type TopicMetadata } from "./kafka/cluster.ts";
+import { Delivery, type Outcome } from "./kafka/delivery.ts";
+import { Metadata } from "./kafka/metadata.ts";
+import { partitionForKey } from "./kafka/partitioner.ts";
+import { estimateSize, type ProducerRecord } from "./kafka/record_batch.ts";
+import { Sender } from "./kafka/sender.ts";
+import { ensureTopic } from "./kafka/topics.ts";
+import { loggerFor, setupLogging } from "./log.ts";
+import { createProducerMetrics, type ProducerMetrics } from "./metrics.ts";
+import { randomName } from "./names.ts";
+import { stopSignal } from "./signals.ts";
+
+export type { Outcome, ProducerRecord };
+
+/** Calls that a stream may have under way, see {@linkcode Producer.deliver}. */
+const STREAM_WINDOW = 16;
+
+/** Options of {@linkcode Producer.send}. */
+export interface SendOptions {
+  topic: string;
+  /** Ends the wait: records without an outcome are reported as unknown, since they may still be written. */
+  signal?: AbortSignal;
+}
+
+/** Delivers records. Start it, send, close it. */
+export class Producer {
+  readonly #config: DeliveryConfig;
+  readonly #cluster: Cluster;
+  readonly #metadata: Metadata;
+  readonly #accumulator: Accumulator;
+  readonly #sender: Sender;
+  readonly #metrics: ProducerMetrics;
+  #closing = false;
+
+  constructor(config: DeliveryConfig, metrics = createProducerMetrics(new Registry())) {
+    const log = loggerFor("producer");
+    this.#config = config;
+    this.#metrics = metrics;
+    this.#cluster = new Cluster(createKafka(config));
+    this.#metadata = new Metadata(this.#cluster, loggerFor("kafka"));
+    this.#accumulator = new Accumulator(config);
+    const { deliveryTimeoutMs, idempotence, acks, lingerMs, compression } = config;
+    log.debug("delivery path", { deliveryTimeoutMs, idempotence, acks, lingerMs, compression });
+    const parts = { accumulator: this.#accumulator, cluster: this.#cluster, metadata: this.#metadata, metrics, log };
+    this.#sender = new Sender(config, parts);
+    metrics.watchBuffer(this.#accumulator);
+  }
+
+  /** Begins to connect, and never stops trying. Resolves after the first attempt, whatever came of it. */
+  async start(): Promise<void> {
+    await this.#metadata.start();
+  }
+
+  /** Resolves when Kafka has answered for the first time. */
+  whenConnected(): Promise<void> {
+    return this.#metadata.whenConnected;
+  }
+
+  /** Undefined while Kafka answers, else why it does not, in a few words. */
+  get problem(): string | undefined {
+    return this.#closing ? "closing" : this.#metadata.connected ? undefined : this.#metadata.problem;
+  }
+
+  /**
+   * What is known of a topic; nothing is created.
+   *
+   * @throws {DeliveryError} when there is no such topic, it may not be seen, or Kafka does not answer
+   */
+  async lookUp(topic: string): Promise<TopicMetadata> {
+    return this.#metadata.known(topic) ?? await this.#metadata.lookUp(topic);
+  }
+
+  /**
+   * Delivers records: one outcome for each, in their order, within the delivery timeout. Never rejects.
+   *
+   * Records without a partition go where their key says, as with Java's client; those without a key stay together.
+   */
+  send(records: readonly ProducerRecord[], { topic, signal }: SendOptions): Promise<Outcome[]> {
+    const delivery = new Delivery(records.length);
+    const known = this.#metadata.known(topic);
+    // A partition that we have not heard of may have been added since.
+    const complete = known &&
+      !records.some(({ partition }) => partition !== undefined && partition >= known.leaders.length);
+    if (this.#closing) this.#rejectAll(delivery, new DeliveryError("closing", "The producer is closing"));
+    else if (signal?.aborted) {
+      this.#rejectAll(delivery, new DeliveryError("aborted", "The call was aborted before it began"));
+    } else if (complete) this.#accept(records, known, delivery);
+    else {
+      this.#metadata.lookUp(topic).then(
+        (found) => this.#accept(records, found, delivery),
+        (error) => this.#rejectAll(delivery, error),
+      );
+    }
+    if (signal) settleOnAbort(delivery, signal);
+    return delivery.settled;
+  }
+
+  /**
+   * Delivers a stream of records, with back-pressure: where {@linkcode send} refuses because the buffer is full, this
+   * waits. Outcomes come in the order of the records, as soon as they are known, in the arrays that came in.
+   */
+  async *deliver(
+    chunks: AsyncIterable<readonly ProducerRecord[]>,
+    options: SendOptions,
+  ): AsyncGenerator<Outcome[], void, undefined> {
+    const iterator = chunks[Symbol.asyncIterator]();
+    const pending: Promise<Outcome[]>[] = [];
+    let next: Promise<IteratorResult<readonly ProducerRecord[]>> | undefined = iterator.next();
+    try {
+      while (next || pending.length > 0) {
+        const mayRead = next !== undefined && pending.length < STREAM_WINDOW;
+        const event = await Promise.race([
+          ...(mayRead ? [next!.then((read) => ({ read }))] : []),
+          ...pending.slice(0, 1).map((first) => first.then((outcomes) => ({ outcomes }))),
+        ]);
+        if ("outcomes" in event) {
+          pending.shift();
+          yield event.outcomes;
+        } else if (event.read.done) next = undefined;
+        else {
+          pending.push(this.#sendWhenRoom(event.read.value, options));
+          next = iterator.next();
+        }
+      }
+    } finally {
+      await iterator.return?.();
+    }
+  }
+
+  /** Waits until everything that was sent so far has its outcome. @returns records without one at the deadline */
+  async flush({ deadline }: { deadline: number }): Promise<number> {
+    const waiting = this.#accumulator.flush();
+    this.#sender.wake();
+    let timer;
+    const timeout = new Promise((resolve) => timer = setTimeout(resolve, Math.max(0, deadline - Date.now())));
+    await Promise.race([waiting, timeout]);
+    clearTimeout(timer);
+    return this.#accumulator.records;
+  }
+
+  /**
+   * Refuses new records, flushes, disconnects. What is left then is told to its callers as rejected where it was
+   * never sent, as unknown where it was.
+   *
+   * @param deadline in ms since 1970
+   * @returns how many records were left: those might be lost
+   */
+  async close({ deadline }: { deadline: number }): Promise<number> {
+    this.#closing = true;
+    await this.flush({ deadline });
+    const lost = this.#sender.stop(new DeliveryError("closing", "The producer was closed before Kafka answered"));
+    await this.#cluster.close();
+    await this.#metadata.stop();
+    return lost;
+  }
+
+  #accept(records: readonly ProducerRecord[], topic: TopicMetadata, delivery: Delivery): void {
+    const sizes = this.#measure(records, delivery);
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    if (!this.#accumulator.hasRoomFor(total)) {
+      const { bytes } = this.#accumulator;
+      const text =
+        `The buffer is full: ${bytes} of ${this.#config.bufferBytes} bytes wait for Kafka, no room for ${total}`;
+      return this.#rejectAll(delivery, new DeliveryError("buffer-full", text));
+    }
+    const now = Date.now();
+    let sticky: PartitionQueue | undefined;
+    for (let index = 0; index < records.length; index++) {
+      if (sizes[index] === 0) continue;
+      const { partition, key } = records[index];
+      const count = topic.leaders.length;
+      let queue: PartitionQueue;
+      if (partition !== undefined) {
+        if (!(partition in topic.leaders)) {
+          const text = `Topic "${topic.topic}" has no partition ${partition}; expected 0 to ${count - 1}`;
+          this.#reject(delivery, index, new DeliveryError("unknown-partition", text));
+          continue;
+        }
+        queue = this.#accumulator.queue(topic.topic, partition);
+      } else if (key !== undefined && key !== null) {
+        queue = this.#accumulator.queue(topic.topic, partitionForKey(key, count));
+      } else queue = sticky ??= this.#accumulator.stickyQueue(topic.topic, count, (p) => topic.leaders[p] >= 0);
+      this.#accumulator.append(queue, records[index], { bytes: sizes[index], now, delivery, index });
+    }
+    this.#sender.wake();
+  }
+
+  /** The size of each record in the buffer; those that cannot be sent are rejected and count 0. */
+  #measure(records: readonly ProducerRecord[], delivery: Delivery): number[] {
+    return records.map((record, index) => {
+      try {
+        const size = estimateSize(record);
+        if (size + HEADER_BYTES <= this.#config.batchBytes) return size;
+        const text = `The record takes ${size} bytes; expected at most ${this.#config.batchBytes - HEADER_BYTES}`;
+        this.#reject(delivery, index, new DeliveryError("too-large", text));
+      } catch (cause) {
+        this.#reject(delivery, index, new DeliveryError("invalid-record", rootCause(cause), { cause }));
+      }
+      return 0;
+    });
+  }
+
+  async #sendWhenRoom(records: readonly ProducerRecord[], options: SendOptions): Promise<Outcome[]> {
+    for (;;) {
+      const outcomes = await this.send(records, options);
+      const refused = outcomes.some((o) => o.status === "rejected" && o.error.failure === "buffer-full");
+      if (!refused || this.#accumulator.bytes === 0) return outcomes;
+      await this.#accumulator.whenRoom();
+    }
+  }
+
+  #reject(delivery: Delivery, index: number, error: DeliveryError): void {
+    this.#metrics.records.inc({ outcome: "rejected" });
+    delivery.settle(index, { status: "rejected", error, retriable: RETRIABLE.has(error.failure) });
+  }
+
+  #rejectAll(delivery: Delivery, error: DeliveryError): void {
+    const rejected = delivery.settleRest({ status: "rejected", error, retriable: RETRIABLE.has(error.failure) });
+    this.#metrics.records.inc({ outcome: "rejected" }, rejected);
+  }
+}
+
+/** Refusals that may not happen again. */
+const RETRIABLE: ReadonlySet<DeliveryFailure> = new Set(["buffer-full", "closing", "kafka", "timed-out"]);
+
+function settleOnAbort(delivery: Delivery, signal: AbortSignal): void {
+  const onAbort = () => {
+    const error = new DeliveryError("aborted", "The caller stopped waiting", { cause: signal.reason });
+    delivery.settleRest({ status: "unknown", error });
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
+  void delivery.settled.then(() => signal.removeEventListener("abort", onAbort));
+}
+
+const USAGE = `Writes stdin's lines, or random Chinese names, to a topic. Exit code 1 if a record was not delivered.
+
+Usage: deno task produce [flags]
+  deno task produce --names 5 --verbose
+  printf 'a\\t1\\nb\\t2\\n' | deno task produce --key-delimiter $'\\t'`;
+
+/** The records that the command line asks for, in arrays as they come. */
+async function* recordsToWrite(config: Config<"produce">, signal: AbortSignal): AsyncGenerator<ProducerRecord[]> {
+  if (config.names !== undefined) {
+    for (let left = config.names; left > 0 && !signal.aborted; left -= 100) {
+      yield Array.from({ length: Math.min(100, left) }, () => ({ value: randomName() }));
+    }
+    return;
+  }
+  const input = Deno.stdin.readable.pipeThrough(new TextDecoderStream("utf-8", { fatal: true }), { signal });
+  let rest = "";
+  for await (const text of input) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    yield lines.map((line) => toRecord(line, config.keyDelimiter));
+  }
+  if (rest) yield [toRecord(rest, config.keyDelimiter)];
+}
+
+/** `key<delimiter>value`; a line without the delimiter is a value without a key. */
+function toRecord(line: string, delimiter: string | undefined): ProducerRecord {
+  const at = delimiter === undefined ? -1 : line.indexOf(delimiter);
+  return at < 0 ? { value: line } : { key: line.slice(0, at), value: line.slice(at + delimiter!.length) };
+}
+
+/** Delivers everything and reports. @returns the process's exit code */
+async function produce(config: Config<"produce">, signal: AbortSignal): Promise<number> {
+  const producer = new Producer(config);
+  const count = { acknowledged: 0, rejected: 0, unknown: 0 };
+  let lost = 0;
+  try {
+    await ensureTopic(createKafka(config), config.topic, { create: config.createTopic });
+    await producer.start();
+    for await (const outcomes of producer.deliver(recordsToWrite(config, signal), { topic: config.topic })) {
+      for (const outcome of outcomes) {
+        count[outcome.status]++;
+        if (outcome.status !== "acknowledged") console.error(`${outcome.status}: ${outcome.error.message}`);
+        else if (config.verbose) console.error(`delivered to ${config.topic}-${outcome.partition}@${outcome.offset}`);
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    lost = await producer.close({ deadline: Date.now() + config.shutdownTimeoutMs });
+  }
+  if (lost > 0) console.error(`${lost} messages might be lost`);
+  console.error(`${count.acknowledged} delivered, ${count.rejected} rejected, ${count.unknown} unknown`);
+  return count.rejected + count.unknown + lost > 0 ? 1 : 0;
+}
+
+async function main(): Promise<number> {
+  const config = configOrExit("produce", USAGE);
+  setupLogging(config);
+  try {
+    return await produce(config, stopSignal());
+  } catch (error) {
+    console.error(`Cannot write to ${config.topic} on ${config.brokers}: ${rootCause(error)}`);
+    return 1;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main());
