@@ -11,7 +11,7 @@
 import { Registry } from "prom-client";
 import { type Config, configOrExit, type DeliveryConfig } from "./config.ts";
 import { DeliveryError, type DeliveryFailure, rootCause } from "./errors.ts";
-import { Accumulator, type PartitionQueue } from "./kafka/accumulator.ts";
+import { Accumulator, fits, maxSize, type PartitionQueue } from "./kafka/accumulator.ts";
 import { HEADER_BYTES } from "./kafka/batch_layout.ts";
 import { createKafka } from "./kafka/client.ts";
 import { Cluster, type TopicMetadata } from "./kafka/cluster.ts";
@@ -165,55 +165,46 @@ export class Producer {
     this.#closing = true;
     await this.flush({ deadline });
     const lost = this.#sender.stop(new DeliveryError("closing", "The producer was closed before Kafka answered"));
-    await this.#cluster.close();
     await this.#metadata.stop();
+    await this.#cluster.close();
     return lost;
   }
 
   #accept(records: readonly ProducerRecord[], topic: TopicMetadata, delivery: Delivery): void {
-    const sizes = this.#measure(records, delivery);
-    const total = sizes.reduce((sum, size) => sum + size, 0);
-    if (!this.#accumulator.hasRoomFor(total)) {
-      const { bytes } = this.#accumulator;
-      const text =
-        `The buffer is full: ${bytes} of ${this.#config.bufferBytes} bytes wait for Kafka, no room for ${total}`;
-      return this.#rejectAll(delivery, new DeliveryError("buffer-full", text));
-    }
+    const full = this.#lackOfRoom(records);
+    if (full) return this.#rejectAll(delivery, full);
     const now = Date.now();
     let sticky: PartitionQueue | undefined;
     for (let index = 0; index < records.length; index++) {
-      if (sizes[index] === 0) continue;
-      const { partition, key } = records[index];
-      const count = topic.leaders.length;
-      let queue: PartitionQueue;
-      if (partition !== undefined) {
-        if (!(partition in topic.leaders)) {
-          const text = `Topic "${topic.topic}" has no partition ${partition}; expected 0 to ${count - 1}`;
-          this.#reject(delivery, index, new DeliveryError("unknown-partition", text));
-          continue;
+      try {
+        const record = records[index];
+        if (!fits(record, this.#config.batchBytes - HEADER_BYTES)) throw tooLarge(record, this.#config.batchBytes);
+        const { key, partition } = record;
+        const keyless = partition === undefined && (key === undefined || key === null);
+        if (keyless) {
+          sticky ??= this.#accumulator.stickyQueue(topic.topic, topic.leaders.length, (p) => topic.leaders[p] >= 0);
         }
-        queue = this.#accumulator.queue(topic.topic, partition);
-      } else if (key !== undefined && key !== null) {
-        queue = this.#accumulator.queue(topic.topic, partitionForKey(key, count));
-      } else queue = sticky ??= this.#accumulator.stickyQueue(topic.topic, count, (p) => topic.leaders[p] >= 0);
-      this.#accumulator.append(queue, records[index], { bytes: sizes[index], now, delivery, index });
+        const queue = keyless ? sticky! : this.#accumulator.queue(topic.topic, partitionOf(record, topic));
+        this.#accumulator.append(queue, record, now, delivery, index);
+      } catch (cause) {
+        const error = cause instanceof DeliveryError
+          ? cause
+          : new DeliveryError("invalid-record", rootCause(cause), { cause });
+        this.#reject(delivery, index, error);
+      }
     }
     this.#sender.wake();
   }
 
-  /** The size of each record in the buffer; those that cannot be sent are rejected and count 0. */
-  #measure(records: readonly ProducerRecord[], delivery: Delivery): number[] {
-    return records.map((record, index) => {
-      try {
-        const size = estimateSize(record);
-        if (size + HEADER_BYTES <= this.#config.batchBytes) return size;
-        const text = `The record takes ${size} bytes; expected at most ${this.#config.batchBytes - HEADER_BYTES}`;
-        this.#reject(delivery, index, new DeliveryError("too-large", text));
-      } catch (cause) {
-        this.#reject(delivery, index, new DeliveryError("invalid-record", rootCause(cause), { cause }));
-      }
-      return 0;
-    });
+  /** All or nothing: a call that fits only in part would be refused in the middle. */
+  #lackOfRoom(records: readonly ProducerRecord[]): DeliveryError | undefined {
+    const bound = records.reduce((sum, record) => sum + maxSize(record), 0);
+    if (this.#accumulator.hasRoomFor(bound)) return undefined;
+    const size = records.reduce((sum, record) => sum + estimateSize(record), 0);
+    if (this.#accumulator.hasRoomFor(size)) return undefined;
+    const text =
+      `The buffer is full: ${this.#accumulator.bytes} of ${this.#config.bufferBytes} bytes wait, no room for ${size}`;
+    return new DeliveryError("buffer-full", text);
   }
 
   async #sendWhenRoom(records: readonly ProducerRecord[], options: SendOptions): Promise<Outcome[]> {
@@ -234,6 +225,19 @@ export class Producer {
     const rejected = delivery.settleRest({ status: "rejected", error, retriable: RETRIABLE.has(error.failure) });
     this.#metrics.records.inc({ outcome: "rejected" }, rejected);
   }
+}
+
+function tooLarge(record: ProducerRecord, batchBytes: number): DeliveryError {
+  const text = `The record takes ${estimateSize(record)} bytes; expected at most ${batchBytes - HEADER_BYTES}`;
+  return new DeliveryError("too-large", text);
+}
+
+/** Where a record says that it goes, by number or by key. @throws {DeliveryError} when the topic has no such partition */
+function partitionOf({ key, partition }: ProducerRecord, { topic, leaders }: TopicMetadata): number {
+  if (partition === undefined) return partitionForKey(key!, leaders.length);
+  if (partition in leaders) return partition;
+  const text = `Topic "${topic}" has no partition ${partition}; expected 0 to ${leaders.length - 1}`;
+  throw new DeliveryError("unknown-partition", text);
 }
 
 /** Refusals that may not happen again. */

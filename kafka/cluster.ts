@@ -4,7 +4,6 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import Encoder from "kafkajs/src/protocol/encoder.js";
 import metadataResponse from "kafkajs/src/protocol/requests/metadata/v6/response.js";
 import metadataRequest from "kafkajs/src/protocol/requests/metadata/v6/request.js";
 import apiKeys from "kafkajs/src/protocol/requests/apiKeys.js";
@@ -87,26 +86,11 @@ export class Cluster {
   }
 
   /** Connects if needed, sends, and decodes the answer. Rejects when the broker is unknown, unreachable or silent. */
-  async send<T>(nodeId: number, request: BrokerRequest<T>): Promise<T> {
+  async send<T>(nodeId: number, request: BrokerRequest<T>): Promise<T | undefined> {
     const broker = await this.#cluster.brokerPool.findBroker({ nodeId });
-    return await broker.connectionPool.send({
-      request: {
-        apiKey: request.apiKey,
-        apiVersion: request.apiVersion,
-        apiName: request.apiName,
-        expectResponse: () => request.expectResponse ?? true,
-        encode: () => {
-          request.onSent?.();
-          return Promise.resolve(encoderOver(request.body));
-        },
-      },
-      response: {
-        // Throttling is the sender's business: kafkajs would hold requests back that we still count as not sent.
-        decode: (body: Buffer) => Promise.resolve({ body, clientSideThrottleTime: 0 }),
-        parse: ({ body }: { body: Buffer }) => Promise.resolve(request.decode(body)),
-      },
-      logResponseError: false,
-    });
+    const connection = await broker.connectionPool.getConnectionByRequest({ request });
+    await connection.authenticate();
+    return await closeOnTimeout(this.#client, broker.connectionPool, () => exchange(connection, request));
   }
 
   /** A new producer id, whose sequences begin at 0 in every partition (KIP-98). */
@@ -127,13 +111,16 @@ export class Cluster {
     return this.#cluster.brokerPool.versions?.[apiKey]?.maxVersion ?? -1;
   }
 
-  /** Closes all. Whoever still waits for an answer is told so. */
+  /** Disconnects. Whoever still waits for an answer after a moment is told that none will come. */
   async close(): Promise<void> {
-    // kafkajs's disconnect waits for answers that may never come; nobody waits for them any more.
-    this.#client.destroySockets("closing");
+    const timer = setTimeout(() => this.#client.destroySockets("closing"), CLOSE_MS);
     await this.#cluster.disconnect();
+    clearTimeout(timer);
   }
 }
+
+/** How long answers may still take when the connections are to be closed, in ms. */
+const CLOSE_MS = 500;
 
 /** A legal name that nobody gives to a topic: the answer is the brokers, and one topic that does not exist. */
 const NO_TOPIC = "__kafka-deno-no-such-topic";
@@ -153,15 +140,7 @@ function adaptBrokers(brokerPool: Untyped, client: KafkaClient): void {
     const broker = createBroker(options);
     const { connectionPool } = broker;
     const send = connectionPool.send.bind(connectionPool);
-    connectionPool.send = async (request: unknown) => {
-      try {
-        return await send(request);
-      } catch (error) {
-        const timedOut = (error as Error).name === "KafkaJSRequestTimeoutError";
-        if (timedOut) client.destroySockets("a request timed out", connectionPool);
-        throw error;
-      }
-    };
+    connectionPool.send = (request: unknown) => closeOnTimeout(client, connectionPool, () => send(request));
     broker.metadata = (topics: string[]) =>
       connectionPool.send({
         request: metadataRequest({ topics, allowAutoTopicCreation: false }),
@@ -178,10 +157,52 @@ function leadersOf(topic: Untyped): number[] {
   return leaders;
 }
 
-/** kafkajs wants one of its encoders; ours only carries bytes that are finished. */
-function encoderOver(body: Buffer): unknown {
-  const encoder = new (Encoder as Untyped)(0);
-  encoder.buf = body;
-  encoder.offset = body.length;
-  return encoder;
+async function closeOnTimeout<T>(client: KafkaClient, pool: { host: string; port: number }, send: () => Promise<T>) {
+  try {
+    return await send();
+  } catch (error) {
+    const timedOut = (error as Error).name === "KafkaJSRequestTimeoutError";
+    if (timedOut) client.destroySockets("a request timed out", pool);
+    throw error;
+  }
+}
+
+/**
+ * One request and its answer on a connection of kafkajs's. kafkajs's own `send` copies a request twice on its way to
+ * the socket, into fresh buffers of up to twice its size; and it would count time spent waiting for a throttle to end,
+ * when nothing has been sent, like time spent waiting for an answer.
+ */
+async function exchange<T>(connection: Untyped, request: BrokerRequest<T>): Promise<T | undefined> {
+  const { apiKey, apiVersion, apiName, body, onSent, expectResponse = true } = request;
+  const correlationId = connection.nextCorrelationId();
+  const header = requestHeader({ apiKey, apiVersion, correlationId, clientId: connection.clientId }, body.length);
+  const { payload } = await new Promise<{ payload: Buffer }>((resolve, reject) => {
+    connection.failIfNotConnected();
+    connection.requestQueue.push({
+      entry: { apiKey, apiName, apiVersion, correlationId, resolve, reject },
+      expectResponse,
+      requestTimeout: null,
+      sendRequest: () => {
+        onSent?.();
+        connection.socket.write(header);
+        connection.socket.write(body);
+      },
+    });
+  });
+  return expectResponse ? request.decode(payload) : undefined;
+}
+
+/** The frame's length and request header, version 1: https://kafka.apache.org/protocol#protocol_messages */
+function requestHeader(
+  { apiKey, apiVersion, correlationId, clientId }: Untyped,
+  bodyBytes: number,
+): Buffer {
+  const header = Buffer.allocUnsafe(14 + Buffer.byteLength(clientId));
+  header.writeInt32BE(header.length - 4 + bodyBytes, 0);
+  header.writeInt16BE(apiKey, 4);
+  header.writeInt16BE(apiVersion, 6);
+  header.writeInt32BE(correlationId, 8);
+  header.writeInt16BE(header.length - 14, 12);
+  header.write(clientId, 14);
+  return header;
 }

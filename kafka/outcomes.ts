@@ -135,9 +135,9 @@ export class Outcomes {
     const { identity, topic, partition } = queue;
     const { records } = batch;
     if (identity) identity.nextSequence = nextSequence(identity.nextSequence, records.count);
-    accumulator.remove(queue, batch);
     metrics.records.inc({ outcome: "acknowledged" }, records.count);
-    metrics.recordBytes.inc(records.sizeInBytes);
+    metrics.recordBytes.inc(batch.reservedBytes);
+    accumulator.remove(queue, batch);
     const offsetOf = (index: number) => baseOffset < 0 ? -1 : baseOffset + index;
     if (log.level <= LogLevels.DEBUG) {
       const ms = Date.now() - batch.arrivedAt;
