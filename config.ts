@@ -93,6 +93,7 @@ const CONSUMER = {
     flag: "group",
   }),
   idleTimeout: integer("--idle-timeout", 120, "say so after this many seconds without a message", [1, 86_400]),
+  quiet: toggle("--quiet", false, "nothing on stderr but warnings and errors"),
 };
 
 /** Command line of the producer. */
