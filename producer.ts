@@ -10,19 +10,18 @@
  */
 import { Registry } from "prom-client";
 import { type Config, configOrExit, type DeliveryConfig } from "./config.ts";
-import { DeliveryError, type DeliveryFailure, rootCause } from "./errors.ts";
-import { Accumulator, fits, maxSize, type PartitionQueue } from "./kafka/accumulator.ts";
-import { HEADER_BYTES } from "./kafka/batch_layout.ts";
+import { DeliveryError, rootCause } from "./errors.ts";
+import { Accumulator } from "./kafka/accumulator.ts";
 import { createKafka } from "./kafka/client.ts";
 import { Cluster, type TopicMetadata } from "./kafka/cluster.ts";
 import { Delivery, type Outcome } from "./kafka/delivery.ts";
+import { Intake } from "./kafka/intake.ts";
 import { Metadata } from "./kafka/metadata.ts";
-import { partitionForKey } from "./kafka/partitioner.ts";
-import { estimateSize, type ProducerRecord } from "./kafka/record_batch.ts";
+import type { ProducerRecord } from "./kafka/record_batch.ts";
 import { Sender } from "./kafka/sender.ts";
 import { ensureTopic } from "./kafka/topics.ts";
 import { loggerFor, setupLogging } from "./log.ts";
-import { createProducerMetrics, type ProducerMetrics } from "./metrics.ts";
+import { createProducerMetrics } from "./metrics.ts";
 import { randomName } from "./names.ts";
 import { stopSignal } from "./signals.ts";
 
@@ -40,24 +39,22 @@ export interface SendOptions {
 
 /** Delivers records. Start it, send, close it. */
 export class Producer {
-  readonly #config: DeliveryConfig;
   readonly #cluster: Cluster;
   readonly #metadata: Metadata;
   readonly #accumulator: Accumulator;
+  readonly #intake: Intake;
   readonly #sender: Sender;
-  readonly #metrics: ProducerMetrics;
   #closing = false;
 
   constructor(config: DeliveryConfig, metrics = createProducerMetrics(new Registry())) {
     const log = loggerFor("producer");
-    this.#config = config;
-    this.#metrics = metrics;
     this.#cluster = new Cluster(createKafka(config));
     this.#metadata = new Metadata(this.#cluster, loggerFor("kafka"));
     this.#accumulator = new Accumulator(config);
     const { deliveryTimeoutMs, idempotence, acks, lingerMs, compression } = config;
     log.debug("delivery path", { deliveryTimeoutMs, idempotence, acks, lingerMs, compression });
     const parts = { accumulator: this.#accumulator, cluster: this.#cluster, metadata: this.#metadata, metrics, log };
+    this.#intake = new Intake(parts, config);
     this.#sender = new Sender(config, parts);
     metrics.watchBuffer(this.#accumulator);
   }
@@ -97,14 +94,14 @@ export class Producer {
     // A partition that we have not heard of may have been added since.
     const complete = known &&
       !records.some(({ partition }) => partition !== undefined && partition >= known.leaders.length);
-    if (this.#closing) this.#rejectAll(delivery, new DeliveryError("closing", "The producer is closing"));
+    if (this.#closing) this.#intake.refuse(delivery, new DeliveryError("closing", "The producer is closing"));
     else if (signal?.aborted) {
-      this.#rejectAll(delivery, new DeliveryError("aborted", "The call was aborted before it began"));
+      this.#intake.refuse(delivery, new DeliveryError("aborted", "The call was aborted before it began"));
     } else if (complete) this.#accept(records, known, delivery);
     else {
       this.#metadata.lookUp(topic).then(
         (found) => this.#accept(records, found, delivery),
-        (error) => this.#rejectAll(delivery, error),
+        (error) => this.#intake.refuse(delivery, error),
       );
     }
     if (signal) settleOnAbort(delivery, signal);
@@ -119,6 +116,7 @@ export class Producer {
     chunks: AsyncIterable<readonly ProducerRecord[]>,
     options: SendOptions,
   ): AsyncGenerator<Outcome[], void, undefined> {
+    await this.lookUp(options.topic).catch(() => {}); // send tells
     const iterator = chunks[Symbol.asyncIterator]();
     const pending: Promise<Outcome[]>[] = [];
     let next: Promise<IteratorResult<readonly ProducerRecord[]>> | undefined = iterator.next();
@@ -134,7 +132,9 @@ export class Producer {
           yield event.outcomes;
         } else if (event.read.done) next = undefined;
         else {
-          pending.push(this.#sendWhenRoom(event.read.value, options));
+          // Before, not after a refusal: what comes next must not overtake it.
+          await this.#intake.whenRoomFor(event.read.value);
+          pending.push(this.send(event.read.value, options));
           next = iterator.next();
         }
       }
@@ -171,77 +171,10 @@ export class Producer {
   }
 
   #accept(records: readonly ProducerRecord[], topic: TopicMetadata, delivery: Delivery): void {
-    const full = this.#lackOfRoom(records);
-    if (full) return this.#rejectAll(delivery, full);
-    const now = Date.now();
-    let sticky: PartitionQueue | undefined;
-    for (let index = 0; index < records.length; index++) {
-      try {
-        const record = records[index];
-        if (!fits(record, this.#config.batchBytes - HEADER_BYTES)) throw tooLarge(record, this.#config.batchBytes);
-        const { key, partition } = record;
-        const keyless = partition === undefined && (key === undefined || key === null);
-        if (keyless) {
-          sticky ??= this.#accumulator.stickyQueue(topic.topic, topic.leaders.length, (p) => topic.leaders[p] >= 0);
-        }
-        const queue = keyless ? sticky! : this.#accumulator.queue(topic.topic, partitionOf(record, topic));
-        this.#accumulator.append(queue, record, now, delivery, index);
-      } catch (cause) {
-        const error = cause instanceof DeliveryError
-          ? cause
-          : new DeliveryError("invalid-record", rootCause(cause), { cause });
-        this.#reject(delivery, index, error);
-      }
-    }
+    this.#intake.accept(records, topic, delivery);
     this.#sender.wake();
   }
-
-  /** All or nothing: a call that fits only in part would be refused in the middle. */
-  #lackOfRoom(records: readonly ProducerRecord[]): DeliveryError | undefined {
-    const bound = records.reduce((sum, record) => sum + maxSize(record), 0);
-    if (this.#accumulator.hasRoomFor(bound)) return undefined;
-    const size = records.reduce((sum, record) => sum + estimateSize(record), 0);
-    if (this.#accumulator.hasRoomFor(size)) return undefined;
-    const text =
-      `The buffer is full: ${this.#accumulator.bytes} of ${this.#config.bufferBytes} bytes wait, no room for ${size}`;
-    return new DeliveryError("buffer-full", text);
-  }
-
-  async #sendWhenRoom(records: readonly ProducerRecord[], options: SendOptions): Promise<Outcome[]> {
-    for (;;) {
-      const outcomes = await this.send(records, options);
-      const refused = outcomes.some((o) => o.status === "rejected" && o.error.failure === "buffer-full");
-      if (!refused || this.#accumulator.bytes === 0) return outcomes;
-      await this.#accumulator.whenRoom();
-    }
-  }
-
-  #reject(delivery: Delivery, index: number, error: DeliveryError): void {
-    this.#metrics.records.inc({ outcome: "rejected" });
-    delivery.settle(index, { status: "rejected", error, retriable: RETRIABLE.has(error.failure) });
-  }
-
-  #rejectAll(delivery: Delivery, error: DeliveryError): void {
-    const rejected = delivery.settleRest({ status: "rejected", error, retriable: RETRIABLE.has(error.failure) });
-    this.#metrics.records.inc({ outcome: "rejected" }, rejected);
-  }
 }
-
-function tooLarge(record: ProducerRecord, batchBytes: number): DeliveryError {
-  const text = `The record takes ${estimateSize(record)} bytes; expected at most ${batchBytes - HEADER_BYTES}`;
-  return new DeliveryError("too-large", text);
-}
-
-/** Where a record says that it goes, by number or by key. @throws {DeliveryError} when the topic has no such partition */
-function partitionOf({ key, partition }: ProducerRecord, { topic, leaders }: TopicMetadata): number {
-  if (partition === undefined) return partitionForKey(key!, leaders.length);
-  if (partition in leaders) return partition;
-  const text = `Topic "${topic}" has no partition ${partition}; expected 0 to ${leaders.length - 1}`;
-  throw new DeliveryError("unknown-partition", text);
-}
-
-/** Refusals that may not happen again. */
-const RETRIABLE: ReadonlySet<DeliveryFailure> = new Set(["buffer-full", "closing", "kafka", "timed-out"]);
 
 function settleOnAbort(delivery: Delivery, signal: AbortSignal): void {
   const onAbort = () => {

@@ -9,8 +9,9 @@
 import { type Logger, LogLevels } from "@std/log";
 import { DeliveryError, type DeliveryFailure, rootCause } from "../errors.ts";
 import type { ProducerMetrics } from "../metrics.ts";
-import type { Accumulator, Batch, PartitionQueue } from "./accumulator.ts";
+import type { Accumulator, PartitionQueue } from "./accumulator.ts";
 import { backoff } from "./backoff.ts";
+import type { Batch } from "./batch.ts";
 import { describeCode } from "./cluster.ts";
 import type { Metadata } from "./metadata.ts";
 import { type PartitionResult, verdictOf } from "./produce_request.ts";
