@@ -1,0 +1,44 @@
+/**
+ * Outcomes of records as answers. Never 200 over a request of which nothing was stored.
+ *
+ * @module
+ */
+import type { Outcome } from "../kafka/delivery.ts";
+import { ErrorCode, HttpError, notWritten, outcomeUnknown } from "./errors.ts";
+
+/** What `failure` finds in outcomes none of which is an acknowledgement. */
+export function failureOf(outcomes: readonly Outcome[]): HttpError {
+  // The worst news goes first: what may have been written must not be sent again without a thought, and what may be
+  // sent again later is no fault of the request.
+  for (const outcome of outcomes) if (outcome.status === "unknown") return outcomeUnknown(outcome.error);
+  const rejected = outcomes.filter((outcome) => outcome.status === "rejected");
+  return notWritten((rejected.find((outcome) => outcome.retriable) ?? rejected[0]).error);
+}
+
+/** Whether at least one record is in Kafka. */
+export function anyAcknowledged(outcomes: readonly Outcome[]): boolean {
+  for (const outcome of outcomes) if (outcome.status === "acknowledged") return true;
+  return false;
+}
+
+/** The `error_code` and `error` of a record that is not acknowledged, as members of a JSON object. */
+export function errorMembers(outcome: Exclude<Outcome, { status: "acknowledged" }>): string {
+  const code = outcome.status === "unknown"
+    ? ErrorCode.outcomeUnknown
+    : outcome.retriable
+    ? ErrorCode.failedForNow
+    : ErrorCode.failedForGood;
+  return `"error_code":${code},"error":${JSON.stringify(outcome.error.message)}`;
+}
+
+/** The `offsets` of a REST Proxy answer, an entry for each record. */
+export function offsetsJson(outcomes: readonly Outcome[]): string {
+  let json = "[";
+  for (const outcome of outcomes) {
+    if (json.length > 1) json += ",";
+    json += outcome.status === "acknowledged"
+      ? `{"partition":${outcome.partition},"offset":${outcome.offset},"error_code":null,"error":null}`
+      : `{"partition":null,"offset":null,${errorMembers(outcome)}}`;
+  }
+  return json + "]";
+}

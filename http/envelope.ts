@@ -1,0 +1,243 @@
+/**
+ * REST Proxy's envelope, `{"records":[{"key","value","partition","timestamp","headers"}]}`, as records.
+ *
+ * @module
+ */
+import type { ProducerRecord } from "../kafka/record.ts";
+import { HttpError } from "./errors.ts";
+import { compactJson, JsonScanner, Token } from "./json_scanner.ts";
+import type { Format } from "./media_types.ts";
+
+/** What may stand beside `records`. Only formats that we have no registry for use these. */
+const SCHEMA_FIELDS = new Set(["key_schema", "key_schema_id", "value_schema", "value_schema_id"]);
+const TEXT_LIMIT = 60;
+
+/**
+ * The records of an envelope.
+ *
+ * @throws {HttpError} 400 when it is not JSON or not of the shape of an envelope, 422 when a field is not as expected
+ */
+export function parseEnvelope(text: string, format: Format): ProducerRecord[] {
+  return checkingSyntax(text, () => new EnvelopeParser(text, format).envelope());
+}
+
+/** One record that stands by itself, as in a stream. @throws {HttpError} as {@linkcode parseEnvelope} */
+export function parseRecord(text: string, format: Format): ProducerRecord {
+  return checkingSyntax(text, () => new EnvelopeParser(text, format).single());
+}
+
+/** A field that is wrong in what is not JSON at all would be the smaller part of the truth. */
+function checkingSyntax<T>(text: string, parse: () => T): T {
+  try {
+    try {
+      return parse();
+    } catch (error) {
+      if (error instanceof HttpError) new JsonScanner(text).whole();
+      throw error;
+    }
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new HttpError(400, `The body is ${cause.message}`, { cause });
+  }
+}
+
+class EnvelopeParser {
+  readonly #scanner: JsonScanner;
+  readonly #format: Format;
+  #records?: ProducerRecord[];
+  #seen = 0;
+  // The record at hand.
+  #key: ProducerRecord["key"];
+  #value: ProducerRecord["value"] | undefined;
+  #partition?: number;
+  #timestamp?: number;
+  #headers?: ProducerRecord["headers"];
+
+  constructor(text: string, format: Format) {
+    this.#scanner = new JsonScanner(text);
+    this.#format = format;
+  }
+
+  envelope(): ProducerRecord[] {
+    const scanner = this.#scanner;
+    if (scanner.peek() !== Token.openObject) this.#wrong(400, "The body", 'an object, {"records":[...]}');
+    const seen = new Set<string>();
+    scanner.children(Token.openObject, () => {
+      const name = scanner.memberName();
+      if (seen.has(name)) throw new HttpError(422, `The body has ${quote(name)} twice; expected it once`);
+      seen.add(name);
+      if (name === "records") this.#recordArray();
+      else if (SCHEMA_FIELDS.has(name)) scanner.skipValue();
+      else throw new HttpError(422, `The body has an unknown field ${quote(name)}; expected "records"`);
+    });
+    scanner.end();
+    if (!this.#records) throw new HttpError(422, 'The body has no "records"; expected {"records":[...]}');
+    if (this.#records.length === 0) throw new HttpError(422, "records is empty; expected at least one record");
+    return this.#records;
+  }
+
+  single(): ProducerRecord {
+    this.#records = [];
+    this.#record();
+    this.#scanner.end();
+    return this.#records[0];
+  }
+
+  #recordArray(): void {
+    this.#records = [];
+    if (this.#scanner.peek() !== Token.openArray) this.#wrong(400, "records", "an array");
+    this.#scanner.children(Token.openArray, this.#record);
+  }
+
+  readonly #record = () => {
+    const scanner = this.#scanner;
+    if (scanner.peek() !== Token.openObject) this.#wrong(400, this.#where(), 'an object, {"value":...}');
+    this.#seen = 0;
+    this.#key =
+      this.#value =
+      this.#partition =
+      this.#timestamp =
+      this.#headers =
+        undefined;
+    scanner.children(Token.openObject, this.#member);
+    if (this.#key === undefined && this.#value === undefined) {
+      throw new HttpError(422, `${this.#where()} has neither key nor value; expected a value, null for a tombstone`);
+    }
+    this.#records!.push({
+      key: this.#key,
+      value: this.#value ?? null,
+      headers: this.#headers,
+      timestamp: this.#timestamp,
+      partition: this.#partition,
+    });
+  };
+
+  readonly #member = () => {
+    const name = this.#scanner.memberName();
+    switch (name) {
+      case "value":
+        this.#once(1, name);
+        return void (this.#value = this.#data(name));
+      case "key":
+        this.#once(2, name);
+        return void (this.#key = this.#data(name));
+      case "partition":
+        this.#once(4, name);
+        return void (this.#partition = this.#integer(name, "a whole number"));
+      case "timestamp":
+        this.#once(8, name);
+        this.#timestamp = this.#integer(name, "whole milliseconds since 1970");
+        if (this.#timestamp !== undefined && this.#timestamp < 0) {
+          throw new HttpError(422, `${this.#where(name)} is ${this.#timestamp}; expected milliseconds since 1970`);
+        }
+        return;
+      case "headers":
+        this.#once(16, name);
+        return this.#headerArray();
+    }
+    const expected = '"key", "value", "partition", "timestamp" and "headers"';
+    throw new HttpError(422, `${this.#where()} has an unknown field ${quote(name)}; expected ${expected}`);
+  };
+
+  /** `JSON.parse` would let the last one win; nobody who sends two means that. */
+  #once(field: number, name: string): void {
+    if (this.#seen & field) throw new HttpError(422, `${this.#where()} has ${quote(name)} twice; expected it once`);
+    this.#seen |= field;
+  }
+
+  #data(name: string): string | Uint8Array | null {
+    if (this.#format === "json") {
+      const scanner = this.#scanner;
+      scanner.peek();
+      const start = scanner.position;
+      scanner.loose = false;
+      scanner.skipValue();
+      const raw = scanner.text.slice(start, scanner.position);
+      return raw === "null" ? null : scanner.loose ? compactJson(raw) : raw;
+    }
+    const text = this.#text(this.#where(name), this.#format === "binary" ? "base64, or null" : "a string, or null");
+    if (this.#format === "binary") return text === null ? null : this.#base64(text, this.#where(name));
+    if (text?.isWellFormed() === false) {
+      throw new HttpError(422, `${this.#where(name)} has half a surrogate pair; expected Unicode`);
+    }
+    return text;
+  }
+
+  #headerArray(): void {
+    if (this.#null()) return;
+    const headers: [string, Uint8Array | null][] = [];
+    const at = () => this.#where(`headers[${headers.length}]`);
+    if (this.#scanner.peek() !== Token.openArray) this.#wrong(422, this.#where("headers"), "an array");
+    this.#scanner.children(Token.openArray, () => {
+      let key: string | null | undefined;
+      let value: Uint8Array | null | undefined;
+      if (this.#scanner.peek() !== Token.openObject) this.#wrong(422, at(), '{"key":...,"value":...}');
+      this.#scanner.children(Token.openObject, () => {
+        const name = this.#scanner.memberName();
+        if (name === "key" && key === undefined) key = this.#text(`${at()}.key`, "a string");
+        else if (name === "value" && value === undefined) {
+          const text = this.#text(`${at()}.value`, "base64, or null");
+          value = text === null ? null : this.#base64(text, `${at()}.value`);
+        } else throw new HttpError(422, `${at()} has a field ${quote(name)} too many; expected "key" and "value"`);
+      });
+      if (typeof key !== "string" || !key.isWellFormed() || value === undefined) {
+        throw new HttpError(422, `${at()} is not complete; expected a string "key", and a "value" in base64 or null`);
+      }
+      headers.push([key, value]);
+    });
+    this.#headers = headers;
+  }
+
+  #integer(name: string, expected: string): number | undefined {
+    if (this.#null()) return undefined;
+    const code = this.#scanner.peek();
+    if (code !== Token.minus && !(code >= Token.zero && code <= Token.nine)) {
+      this.#wrong(422, this.#where(name), expected);
+    }
+    const start = this.#scanner.position;
+    this.#scanner.skipValue();
+    const raw = this.#scanner.text.slice(start, this.#scanner.position);
+    if (Number.isSafeInteger(Number(raw))) return Number(raw);
+    throw new HttpError(422, `${this.#where(name)} is ${shorten(raw)}; expected ${expected}`);
+  }
+
+  #text(where: string, expected: string): string | null {
+    if (this.#null()) return null;
+    if (this.#scanner.peek() !== Token.quote) this.#wrong(422, where, expected);
+    return this.#scanner.string();
+  }
+
+  #base64(text: string, where: string): Uint8Array {
+    try {
+      return Uint8Array.fromBase64(text, { lastChunkHandling: "strict" });
+    } catch (cause) {
+      throw new HttpError(400, `${where} is ${quote(shorten(text))}; expected base64 with its padding`, { cause });
+    }
+  }
+
+  #null(): boolean {
+    if (this.#scanner.peek() !== Token.n) return false;
+    this.#scanner.skipValue();
+    return true;
+  }
+
+  #where(field?: string): string {
+    const record = `records[${this.#records!.length}]`;
+    return field === undefined ? record : `${record}.${field}`;
+  }
+
+  #wrong(status: number, where: string, expected: string): never {
+    const start = this.#scanner.position;
+    this.#scanner.skipValue();
+    const found = shorten(this.#scanner.text.slice(start, this.#scanner.position));
+    throw new HttpError(status, `${where} is ${found}; expected ${expected}`);
+  }
+}
+
+function shorten(text: string): string {
+  return text.length <= TEXT_LIMIT ? text : text.slice(0, TEXT_LIMIT) + "...";
+}
+
+function quote(text: string): string {
+  return JSON.stringify(shorten(text));
+}

@@ -1,0 +1,54 @@
+/**
+ * Which Content-Type brings which format, and which Accept we can answer. The names are REST Proxy's, see
+ * https://docs.confluent.io/platform/current/kafka-rest/api.html#content-types
+ *
+ * @module
+ */
+import { HttpError } from "./errors.ts";
+
+/** How keys and values stand in the envelope: any JSON, base64, or text. */
+export type Format = "json" | "binary" | "text";
+/** What needs a schema registry, which there is none of. */
+export type SchemaFormat = "avro" | "jsonschema" | "protobuf";
+
+/** The media type of answers in REST Proxy's form. */
+export const KAFKA_JSON = "application/vnd.kafka.v2+json";
+/** Records one a line. */
+export const NDJSON = "application/x-ndjson";
+
+const VENDOR = /^application\/vnd\.kafka(?:\.(json|binary|text|avro|jsonschema|protobuf))?(?:\.v[12])?\+json$/;
+const OTHERS: ReadonlyMap<string, Format | "ndjson"> = new Map([
+  ["application/json", "json"],
+  ["application/octet-stream", "binary"],
+  [NDJSON, "ndjson"],
+]);
+
+/** The format that a Content-Type announces. @throws {HttpError} 415 when it is none of ours */
+export function formatOf(contentType: string | null): Format | SchemaFormat | "ndjson" {
+  const simple = OTHERS.get(contentType ?? "");
+  if (simple) return simple;
+  const [type, ...parameters] = (contentType ?? "").toLowerCase().split(";").map((part) => part.trim());
+  const charset = parameters.find((p) => p.startsWith("charset="))?.slice("charset=".length).replaceAll('"', "");
+  const vendor = VENDOR.exec(type);
+  const format = vendor ? (vendor[1] ?? "binary") as Format | SchemaFormat : OTHERS.get(type);
+  if (format && (charset === undefined || charset === "utf-8" || charset === "utf8")) return format;
+  const shown = contentType === null ? "is missing" : `is ${JSON.stringify(contentType)}`;
+  throw new HttpError(
+    415,
+    `Content-Type ${shown}; expected application/vnd.kafka.json.v2+json, .binary.v2+json or .text.v2+json, ` +
+      `application/json or ${NDJSON}, in UTF-8`,
+  );
+}
+
+const ACCEPTABLE = /^(?:application\/(?:vnd\.kafka(?:\.v[12])?\+json|json|\*)|\*\/(?:json|\*))$/;
+
+/** @throws {HttpError} 406 when JSON is not among what the client takes */
+export function checkAccept(accept: string | null): void {
+  if (accept === null || accept === "*/*" || accept === "" || accept === KAFKA_JSON) return;
+  for (const range of accept.toLowerCase().split(",")) {
+    const [type, ...parameters] = range.split(";").map((part) => part.trim());
+    const refused = parameters.some((p) => /^q=0(?:\.0*)?$/.test(p));
+    if (ACCEPTABLE.test(type) && !refused) return;
+  }
+  throw new HttpError(406, `Accept is ${JSON.stringify(accept)}; expected ${KAFKA_JSON} or application/json`);
+}

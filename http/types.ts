@@ -1,0 +1,36 @@
+/**
+ * What the handlers are given. Collaborators are described by what is needed of them, so that `http/` knows neither
+ * Kafka nor the process it runs in.
+ *
+ * @module
+ */
+import type { Outcome } from "../kafka/delivery.ts";
+import type { ProducerRecord } from "../kafka/record.ts";
+import type { Route } from "./router.ts";
+
+/** Where records go: the `Producer`, as far as it is needed here. */
+export interface RecordSink {
+  /** Why nothing can be written now; undefined when all is well. */
+  readonly problem: string | undefined;
+  /** Rejects with a `DeliveryError` when there is no such topic or it cannot be seen. */
+  lookUp(topic: string): Promise<{ leaders: readonly number[] }>;
+  /** One outcome for each record, in their order. Never rejects. */
+  send(records: readonly ProducerRecord[], options: { topic: string }): Promise<Outcome[]>;
+}
+
+/** One request on its way to its handler. */
+export interface Call {
+  readonly request: Request;
+  /** What comes after the question mark. */
+  readonly query: string;
+  /** What the braces of the route's path stood for, decoded. */
+  readonly parameters: readonly string[];
+}
+
+/** Answers a request, or throws an `HttpError` or a `DeliveryError`. */
+export type Handler = (call: Call) => Response | Promise<Response>;
+
+/** A row of the route table. */
+export interface HandledRoute extends Route {
+  handle: Handler;
+}

@@ -1,0 +1,115 @@
+/**
+ * HTTP in: the front of `HTTP -> producer -> Kafka -> consumer -> handler`. Answers 2xx only when Kafka has the record.
+ *
+ *     deno task serve
+ *     curl -X POST localhost:8082/names
+ *
+ * @module
+ */
+import { type Config, configOrExit } from "./config.ts";
+import { rootCause } from "./errors.ts";
+import { App } from "./http/app.ts";
+import { createKafka } from "./kafka/client.ts";
+import { backoff } from "./kafka/backoff.ts";
+import { ensureTopic } from "./kafka/topics.ts";
+import { loggerFor, setupLogging } from "./log.ts";
+import { randomName } from "./names.ts";
+import { Producer } from "./producer.ts";
+import { stopSignal } from "./signals.ts";
+
+const USAGE = `Takes records over HTTP and answers when Kafka has them. Exit code 1 if some might be lost.
+
+Usage: deno task serve [flags]
+  curl -X POST localhost:8082/names
+  curl localhost:8082/topics/test -H 'content-type: application/json' -d '{"records":[{"value":{"n":1}}]}'`;
+
+/** Share of the shutdown time that is kept for what comes after flushing: last answers, closing connections. */
+const LAST_ANSWERS_MS = 500;
+
+type ServeConfig = Config<"serve">;
+
+/** Serves until told to stop. @returns how many records might be lost */
+async function serve(config: ServeConfig, signal: AbortSignal): Promise<number> {
+  const log = loggerFor("server");
+  const producer = new Producer(config);
+  let problem: string | undefined = "starting";
+  const app = new App({ config, sink: producer, randomName, log, problem: () => problem });
+  const server = listen(config, app);
+  void producer.start();
+  const prepared = prepareTopic(config, producer, signal).then(() => problem = undefined);
+  const failed = new Promise<never>((_, reject) => void prepared.catch(reject));
+  const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  const end = await Promise.race([stopped, server.finished, failed]).catch((error: unknown) => ({ error }));
+  const lost = await stop(config, { app, server, producer });
+  if (lost > 0) log.error(`${lost} messages might be lost`);
+  if (end) throw end.error;
+  return lost;
+}
+
+/** The topic of `/names` must be there, or be made, before we are ready; Kafka itself may come later than we do. */
+async function prepareTopic(config: ServeConfig, producer: Producer, signal: AbortSignal): Promise<void> {
+  const log = loggerFor("server");
+  await producer.whenConnected();
+  for (let failures = 1; !signal.aborted; failures++) {
+    try {
+      const created = await ensureTopic(createKafka(config), config.topic, { create: config.createTopic });
+      log.info("ready", { topic: config.topic, created });
+      return;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) throw error;
+      log.warn("the topic cannot be prepared; trying again", { topic: config.topic, cause: rootCause(error) });
+      await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
+    }
+  }
+}
+
+function listen({ host, port, tlsCert: cert, tlsKey: key }: ServeConfig, app: App): Deno.HttpServer {
+  const log = loggerFor("server");
+  const onListen = (address: Deno.NetAddr) => {
+    const name = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
+    log.info(`listening on http${cert ? "s" : ""}://${name}:${address.port}`, { pid: Deno.pid });
+  };
+  const options = { hostname: host, port, onListen };
+  try {
+    return Deno.serve(cert && key ? { ...options, cert, key } : options, app.fetch);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    throw new Deno.errors.AddrInUse(
+      `port ${port} is taken; stop the program that has it, or choose another with --port or HTTP_PORT (0: any free one)`,
+    );
+  }
+}
+
+/** In the order in which data flows: no new requests, those at hand are answered, the buffer is flushed. */
+async function stop(
+  { shutdownTimeoutMs }: ServeConfig,
+  { app, server, producer }: { app: App; server: Deno.HttpServer; producer: Producer },
+): Promise<number> {
+  const end = Date.now() + shutdownTimeoutMs;
+  const deadline = end - Math.min(LAST_ANSWERS_MS, shutdownTimeoutMs / 4);
+  // While there is work the port stays open, so that newcomers and probes are told that this server goes.
+  await before(deadline, app.drain());
+  const lost = await producer.close({ deadline });
+  await before(end, server.shutdown());
+  return lost;
+}
+
+async function before(deadline: number, work: Promise<unknown>): Promise<void> {
+  let timer;
+  const timeout = new Promise((resolve) => timer = setTimeout(resolve, Math.max(0, deadline - Date.now())));
+  await Promise.race([work, timeout]);
+  clearTimeout(timer);
+}
+
+async function main(): Promise<number> {
+  const config = configOrExit("serve", USAGE);
+  setupLogging(config);
+  try {
+    return await serve(config, stopSignal()) > 0 ? 1 : 0;
+  } catch (error) {
+    console.error(`Cannot serve on ${config.host}:${config.port}: ${rootCause(error)}`);
+    return 1;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main());
