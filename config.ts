@@ -115,7 +115,22 @@ const PROCESS = {
   logFormat: choice("LOG_FORMAT", undefined, "text or json; default: text on a terminal, else json", ["text", "json"]),
 };
 
+/** What `start` decides for the scripts that it runs; they take the rest from the environment. */
+const START = {
+  ...KAFKA,
+  brokers: setting<readonly string[] | undefined>(parseBrokers, ["KAFKA_BROKERS", undefined, "use it, start none"], {
+    alias: "KAFKA_BOOTSTRAP_SERVERS",
+    expected: "host:port, or several of them separated by commas",
+    flag: undefined,
+  }),
+  nodes: integer("--brokers", 1, "nodes of the Kafka that is started if none answers", [1, 9]),
+  host: HTTP.host,
+  port: HTTP.port,
+  groupId: CONSUMER.groupId,
+};
+
 const SCRIPTS = {
+  start: { ...START, ...TOPIC, ...PROCESS },
   serve: { ...KAFKA, ...TOPIC, ...DELIVERY, ...HTTP, ...PROCESS },
   produce: { ...KAFKA, ...TOPIC, ...PRODUCER, ...DELIVERY, ...PROCESS },
   consume: { ...KAFKA, ...CONSUMER, ...PROCESS },

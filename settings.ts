@@ -21,6 +21,8 @@ export interface Setting<T> {
   parse: (text: string) => T;
   /** Without its dashes. Secrets have none: a list of processes would show them. */
   flag: string | undefined;
+  /** Never shown. */
+  secret?: boolean;
   kind: "value" | "switch" | "repeated";
   /** Another environment variable for the same thing. */
   alias?: string;
@@ -31,7 +33,7 @@ export type Settings = Record<string, Setting<unknown>>;
 /** What reading a table gives. */
 export type Values<S extends Settings> = { readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never };
 
-type Extra = Partial<Pick<Setting<unknown>, "flag" | "kind" | "alias" | "expected">> & { secret?: true };
+type Extra = Partial<Pick<Setting<unknown>, "flag" | "kind" | "alias" | "expected" | "secret">>;
 
 /** Flags are the kebab-case of the part after the prefix: KAFKA_LINGER_MS is --linger-ms. */
 function flagOf(name: string): string {
@@ -42,9 +44,9 @@ function flagOf(name: string): string {
 export function setting<T>(
   parse: (text: string) => T,
   [name, fallback, help]: [name: string, fallback: string | number | boolean | undefined, help: string],
-  { secret, ...extra }: Extra & { expected: string },
+  extra: Extra & { expected: string },
 ): Setting<T> {
-  const flag = secret ? undefined : flagOf(name);
+  const flag = extra.secret ? undefined : flagOf(name);
   return { name, default: fallback?.toString(), help, parse, flag, kind: "value", ...extra };
 }
 
@@ -141,7 +143,7 @@ export function readSettings<S extends Settings>(
     try {
       values[key] = source === undefined ? undefined : row.parse(source);
     } catch (error) {
-      const shown = row.flag === undefined ? "(secret)" : JSON.stringify(source);
+      const shown = row.secret ? "(secret)" : JSON.stringify(source);
       const why = error instanceof RangeError ? "" : ` (${(error as Error).message})`;
       mistakes.push(`${row.name} is ${shown}, from ${best?.from ?? "its default"}; expected ${row.expected}${why}`);
       values[key] = row.default === undefined ? undefined : row.parse(row.default);

@@ -1,0 +1,155 @@
+/**
+ * The whole system in one terminal: a Kafka if none answers, the topic, the HTTP producer, the consumer.
+ *
+ *     deno task start
+ *
+ * @module
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import deno from "../deno.json" with { type: "json" };
+import { type Config, configOrExit } from "../config.ts";
+import { rootCause } from "../errors.ts";
+import { createKafka } from "../kafka/client.ts";
+import { ensureTopic } from "../kafka/topics.ts";
+import { setupLogging } from "../log.ts";
+import { stopSignal } from "../signals.ts";
+import { type Child, Children } from "./children.ts";
+import { provideKafka } from "./provide_kafka.ts";
+import { labelledPrinter } from "./terminal.ts";
+
+const USAGE =
+  `A Kafka if none answers, the topic, the HTTP producer and the consumer, in one terminal. Ctrl-C stops all.
+
+Usage: deno task start [flags]`;
+
+/** How much longer than its own bound a child may take to stop, in ms. */
+const STOP_MARGIN_MS = 5_000;
+
+type Print = (label: string, line: string) => void;
+
+/** Runs until asked to stop, or until something fails. @throws {Error} that says what failed */
+async function start(config: Config<"start">, { signal, print }: { signal: AbortSignal; print: Print }): Promise<void> {
+  const began = performance.now();
+  await using kafka = await provideKafka({
+    brokers: config.brokers?.join(),
+    nodes: config.nodes,
+    signal,
+    onProgress: (line) => print("kafka", line),
+  });
+  const brokers = kafka.bootstrap.split(",");
+  mustBeFree(config);
+  const made = await ensureTopic(createKafka({ ...config, brokers }), config.topic, { create: config.createTopic });
+  if (made) print("kafka", `created topic ${config.topic}`);
+
+  await using children = new Children(print);
+  const script = {
+    env: environment(config, kafka.bootstrap),
+    stopTimeoutMs: config.shutdownTimeoutMs + STOP_MARGIN_MS,
+  };
+  children.start({ label: "server", args: argsOf("serve"), ...script });
+  const consumer = children.start({ label: "consumer", args: argsOf("consume"), ...script });
+
+  const failed = Promise.race([kafka.failed, children.firstToEnd().then(describeEnd)]);
+  const stopped = Promise.race([failed, aborted(signal)]);
+  const ready = Promise.all([serverReady(urlOf(config), signal), assigned(consumer, signal)]);
+  await Promise.race([ready, stopped]);
+  if (!signal.aborted) banner({ ...config, brokers: kafka.bootstrap, seconds: (performance.now() - began) / 1000 });
+  await stopped;
+  print("start", "stopping: consumer, server, then Kafka if it was started here");
+}
+
+/** What `deno task` would run, without a shell between. */
+function argsOf(task: "serve" | "consume"): string[] {
+  return deno.tasks[task].split(" ").slice(1);
+}
+
+function environment(config: Config<"start">, bootstrap: string): Record<string, string> {
+  return {
+    KAFKA_BROKERS: bootstrap,
+    KAFKA_TOPIC: config.topic,
+    KAFKA_GROUP_ID: config.groupId,
+    HTTP_HOST: config.host,
+    HTTP_PORT: String(config.port),
+    LOG_LEVEL: config.logLevel,
+    LOG_FORMAT: config.logFormat ?? "text",
+  };
+}
+
+function urlOf({ host, port }: { host: string; port: number }): string {
+  return `http://${host === "127.0.0.1" ? "localhost" : host}:${port}`;
+}
+
+/** @throws {Deno.errors.AddrInUse} that says what to do */
+function mustBeFree({ host, port }: { host: string; port: number }): void {
+  try {
+    Deno.listen({ hostname: host, port }).close();
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;
+    throw new Deno.errors.AddrInUse(
+      `Port ${port} is taken, perhaps by another \`deno task start\`; stop that, or choose another port: ` +
+        `deno task start --port ${port + 1}`,
+      { cause },
+    );
+  }
+}
+
+async function serverReady(url: string, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const answer = await fetch(`${url}/readyz`, { signal }).catch(() => undefined);
+    await answer?.body?.cancel();
+    if (answer?.ok) return;
+    await sleep(50, undefined, { signal }).catch(() => {});
+  }
+}
+
+async function assigned(consumer: Child, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && !consumer.tail.some((line) => line.includes("assigned"))) {
+    await sleep(50, undefined, { signal }).catch(() => {});
+  }
+}
+
+/** @throws {Error} always: a child that ends before it is told to has failed */
+function describeEnd({ child, status }: { child: Child; status: Deno.CommandStatus }): never {
+  const how = status.signal ? `was ended by ${status.signal}` : `ended with exit code ${status.code}`;
+  throw new Error([`${child.label} ${how}; its last lines:`, ...child.tail].join("\n  "));
+}
+
+function banner(
+  facts: { host: string; port: number; topic: string; groupId: string; brokers: string; seconds: number },
+) {
+  const url = urlOf(facts);
+  console.log(`
+  Ready in ${facts.seconds.toFixed(1)} s.
+
+  Send a random Chinese name, and see the consumer print it:
+
+      curl -X POST ${url}/names
+
+  HTTP   ${url}
+  Kafka  ${facts.brokers}, topic ${facts.topic}, consumer group ${facts.groupId}
+  Ctrl-C stops everything.
+`);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+async function main(): Promise<number> {
+  const config = configOrExit("start", USAGE);
+  setupLogging(config);
+  const signal = stopSignal();
+  try {
+    await start(config, { signal, print: labelledPrinter() });
+    return 0;
+  } catch (error) {
+    if (signal.aborted) return 0;
+    console.error(`\nCannot go on: ${error instanceof Error ? error.message : rootCause(error)}`);
+    return 1;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main());
