@@ -32,6 +32,8 @@ export interface BrokerRequest<T> {
   /** `false`: the broker does not answer (Produce with acks 0), and the result is undefined. */
   expectResponse?: boolean;
   decode: (body: Buffer) => T;
+  /** How long the answer may take, in ms, where that is longer than for other requests. */
+  timeoutMs?: number;
   /** Called when the bytes go to the socket: before that, the broker cannot have seen them. */
   onSent?: () => void;
 }
@@ -111,6 +113,11 @@ export class Cluster {
     return this.#cluster.brokerPool.versions?.[apiKey]?.maxVersion ?? -1;
   }
 
+  /** Closes all connections at once; the next request opens its own again. */
+  reset(why: string): void {
+    this.#client.destroySockets(why);
+  }
+
   /** Disconnects. Whoever still waits for an answer after a moment is told that none will come. */
   async close(): Promise<void> {
     const timer = setTimeout(() => this.#client.destroySockets("closing"), CLOSE_MS);
@@ -173,7 +180,7 @@ async function closeOnTimeout<T>(client: KafkaClient, pool: { host: string; port
  * when nothing has been sent, like time spent waiting for an answer.
  */
 async function exchange<T>(connection: Untyped, request: BrokerRequest<T>): Promise<T | undefined> {
-  const { apiKey, apiVersion, apiName, body, onSent, expectResponse = true } = request;
+  const { apiKey, apiVersion, apiName, body, onSent, expectResponse = true, timeoutMs = null } = request;
   const correlationId = connection.nextCorrelationId();
   const header = requestHeader({ apiKey, apiVersion, correlationId, clientId: connection.clientId }, body.length);
   const { payload } = await new Promise<{ payload: Buffer }>((resolve, reject) => {
@@ -181,7 +188,7 @@ async function exchange<T>(connection: Untyped, request: BrokerRequest<T>): Prom
     connection.requestQueue.push({
       entry: { apiKey, apiName, apiVersion, correlationId, resolve, reject },
       expectResponse,
-      requestTimeout: null,
+      requestTimeout: timeoutMs,
       sendRequest: () => {
         onSent?.();
         connection.socket.write(header);
