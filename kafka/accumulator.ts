@@ -122,12 +122,14 @@ export class Accumulator {
     if (isNew) batch = new Batch(now);
     const before = batch.records.sizeInBytes;
     batch.append(record, now, delivery, index);
-    if (isNew) queue.batches.push(batch);
+    if (isNew) {
+      queue.batches.push(batch);
+      this.active.add(queue);
+    }
     const bytes = batch.records.sizeInBytes - before;
     batch.reservedBytes += bytes;
     this.#bytes += bytes;
     this.#records++;
-    this.active.add(queue);
   }
 
   /** A batch is closed by being sent, by being full, and by age: its deadline is that of its first record. */
