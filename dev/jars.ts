@@ -4,6 +4,7 @@
  * @module
  */
 import { join } from "node:path";
+import { lockFile } from "./lock.ts";
 import { run, UnavailableError } from "./run.ts";
 
 const POM = join(import.meta.dirname!, "kafka", "pom.xml");
@@ -46,7 +47,8 @@ export async function kafkaJars({ cacheDir = CACHE_DIR, signal, onProgress }: Ja
 
   await makeFolder(cacheDir);
   // One process fetches while others wait for it: two Mavens must not write the same local repository at once, either.
-  using lock = await lockFile(`${jars.folder}.lock`, { signal, onProgress });
+  const onWait = () => onProgress?.("waiting for another process that resolves Kafka…");
+  using _lock = await lockFile(`${jars.folder}.lock`, { signal, onWait });
   return await wholeJars(jars) ?? await resolveJars(jars, { signal, onProgress });
 }
 
@@ -171,22 +173,6 @@ async function removeFolder(folder: string): Promise<void> {
   await Deno.remove(folder, { recursive: true }).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   });
-}
-
-/** Held until it is disposed of, or its process ends. */
-async function lockFile(path: string, { signal, onProgress }: JarsOptions): Promise<Deno.FsFile> {
-  const file = await Deno.open(path, { write: true, create: true });
-  try {
-    for (let tries = 0; !await file.tryLock(true); tries++) {
-      if (tries === 0) onProgress?.("waiting for another process that resolves Kafka…");
-      await new Promise((resolve) => setTimeout(resolve, 200));
-      signal?.throwIfAborted();
-    }
-    return file;
-  } catch (error) {
-    file.close();
-    throw error;
-  }
 }
 
 async function digest(text: string): Promise<string> {

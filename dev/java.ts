@@ -29,7 +29,9 @@ export async function findJava(options: { signal?: AbortSignal } = {}): Promise<
   const where = home ? `JAVA_HOME is ${home}, and its java` : "The java on PATH";
   const { code, output } = await run(command, ["-version"], options);
   if (code === 127) {
-    throw new UnavailableError(home ? `JAVA_HOME is ${home}, and there is no bin/java. ${REMEDY}.` : `${REMEDY}.`);
+    throw new UnavailableError(
+      home ? `JAVA_HOME is ${home}, and there is no bin/java. ${REMEDY}.` : `There is no Java on PATH. ${REMEDY}.`,
+    );
   }
   const version = /version "([^"]+)"/.exec(output)?.[1];
   if (code !== 0 || version === undefined) {

@@ -10,7 +10,7 @@ import { ClassArchive } from "./class_archive.ts";
 import { CACHE_DIR, kafkaJars, makeFolder } from "./jars.ts";
 import { findJava } from "./java.ts";
 import { LocalNode } from "./local_node.ts";
-import { checkFree, freePorts, PortTakenError } from "./ports.ts";
+import { checkFree, freePorts } from "./ports.ts";
 
 const GUARD = join(import.meta.dirname!, "kafka", "guard.sh");
 const LOG_SETTINGS = import.meta.resolve("./kafka/log4j2.properties");
@@ -52,7 +52,7 @@ export type { LocalNode } from "./local_node.ts";
  * Starts a Kafka and waits until topics can be created on every node.
  *
  * @throws {UnavailableError} when there is no Java 17, no Maven to fetch the jars, or no folder to write to
- * @throws {PortTakenError} when a port that was asked for is in use
+ * @throws {import("./ports.ts").PortTakenError} when a port that was asked for is in use
  * @throws {Error} with the last lines of its log when a node ends early
  */
 export async function startLocalKafka(options: LocalKafkaOptions = {}): Promise<LocalKafka> {

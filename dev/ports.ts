@@ -11,7 +11,7 @@ export class PortTakenError extends Error {
   constructor(port: number, options?: ErrorOptions) {
     super(
       `Port ${port} is taken by another program; expected a free one. Stop that program ` +
-        `(lsof -nP -iTCP:${port} -sTCP:LISTEN names it), or choose another port with --port.`,
+        `(lsof -nP -iTCP:${port} -sTCP:LISTEN names it), or choose another port.`,
       options,
     );
   }
