@@ -11,28 +11,29 @@ import type { Format } from "./media_types.ts";
 /** What may stand beside `records`. Only formats that we have no registry for use these. */
 const SCHEMA_FIELDS = new Set(["key_schema", "key_schema_id", "value_schema", "value_schema_id"]);
 const TEXT_LIMIT = 60;
+const VALUE = new TextEncoder().encode("value");
 
 /**
  * The records of an envelope.
  *
  * @throws {HttpError} 400 when it is not JSON or not of the shape of an envelope, 422 when a field is not as expected
  */
-export function parseEnvelope(text: string, format: Format): ProducerRecord[] {
-  return checkingSyntax(text, () => new EnvelopeParser(text, format).envelope());
+export function parseEnvelope(body: Uint8Array, format: Format): ProducerRecord[] {
+  return checkingSyntax(body, () => new EnvelopeParser(body, format).envelope());
 }
 
 /** One record that stands by itself, as in a stream. @throws {HttpError} as {@linkcode parseEnvelope} */
-export function parseRecord(text: string, format: Format): ProducerRecord {
-  return checkingSyntax(text, () => new EnvelopeParser(text, format).single());
+export function parseRecord(body: Uint8Array, format: Format): ProducerRecord {
+  return checkingSyntax(body, () => new EnvelopeParser(body, format).single());
 }
 
 /** A field that is wrong in what is not JSON at all would be the smaller part of the truth. */
-function checkingSyntax<T>(text: string, parse: () => T): T {
+function checkingSyntax<T>(body: Uint8Array, parse: () => T): T {
   try {
     try {
       return parse();
     } catch (error) {
-      if (error instanceof HttpError) new JsonScanner(text).whole();
+      if (error instanceof HttpError) new JsonScanner(body).whole();
       throw error;
     }
   } catch (cause) {
@@ -53,8 +54,8 @@ class EnvelopeParser {
   #timestamp?: number;
   #headers?: ProducerRecord["headers"];
 
-  constructor(text: string, format: Format) {
-    this.#scanner = new JsonScanner(text);
+  constructor(body: Uint8Array, format: Format) {
+    this.#scanner = new JsonScanner(body);
     this.#format = format;
   }
 
@@ -113,7 +114,8 @@ class EnvelopeParser {
   };
 
   readonly #member = () => {
-    const name = this.#scanner.memberName();
+    // Nearly all members are values.
+    const name = this.#scanner.takeName(VALUE) ? "value" : this.#scanner.memberName();
     switch (name) {
       case "value":
         this.#once(1, name);
@@ -146,25 +148,31 @@ class EnvelopeParser {
   }
 
   #data(name: string): string | Uint8Array | null {
+    const scanner = this.#scanner;
+    const { bytes } = scanner;
+    const kind = scanner.peek();
+    const start = scanner.position;
+    scanner.loose = false;
     if (this.#format === "json") {
-      const scanner = this.#scanner;
-      scanner.peek();
-      const start = scanner.position;
-      scanner.loose = false;
       scanner.skipValue();
-      const raw = scanner.text.slice(start, scanner.position);
-      return raw === "null" ? null : scanner.loose ? compactJson(raw) : raw;
+      if (kind === Token.n) return null;
+      const json = bytes.subarray(start, scanner.position);
+      return scanner.loose ? compactJson(json) : json;
     }
-    const text = this.#text(this.#where(name), this.#format === "binary" ? "base64, or null" : "a string, or null");
-    if (this.#format === "binary") return text === null ? null : this.#base64(text, this.#where(name));
-    if (text?.isWellFormed() === false) {
-      throw new HttpError(422, `${this.#where(name)} has half a surrogate pair; expected Unicode`);
+    if (kind === Token.n) return this.#null() ?? null;
+    const where = this.#where(name);
+    if (kind !== Token.quote) {
+      this.#wrong(422, where, this.#format === "binary" ? "base64, or null" : "a string, or null");
     }
-    return text;
+    if (this.#format === "binary") return this.#base64(scanner.string(), where);
+    if (!scanner.skipString()) return bytes.subarray(start + 1, scanner.position - 1);
+    const text: string = JSON.parse(scanner.text(start));
+    if (text.isWellFormed()) return text;
+    throw new HttpError(422, `${where} has half a surrogate pair; expected Unicode`);
   }
 
   #headerArray(): void {
-    if (this.#null()) return;
+    if (this.#null() === null) return;
     const headers: [string, Uint8Array | null][] = [];
     const at = () => this.#where(`headers[${headers.length}]`);
     if (this.#scanner.peek() !== Token.openArray) this.#wrong(422, this.#where("headers"), "an array");
@@ -189,20 +197,20 @@ class EnvelopeParser {
   }
 
   #integer(name: string, expected: string): number | undefined {
-    if (this.#null()) return undefined;
+    if (this.#null() === null) return undefined;
     const code = this.#scanner.peek();
     if (code !== Token.minus && !(code >= Token.zero && code <= Token.nine)) {
       this.#wrong(422, this.#where(name), expected);
     }
     const start = this.#scanner.position;
     this.#scanner.skipValue();
-    const raw = this.#scanner.text.slice(start, this.#scanner.position);
+    const raw = this.#scanner.text(start);
     if (Number.isSafeInteger(Number(raw))) return Number(raw);
     throw new HttpError(422, `${this.#where(name)} is ${shorten(raw)}; expected ${expected}`);
   }
 
   #text(where: string, expected: string): string | null {
-    if (this.#null()) return null;
+    if (this.#null() === null) return null;
     if (this.#scanner.peek() !== Token.quote) this.#wrong(422, where, expected);
     return this.#scanner.string();
   }
@@ -215,10 +223,11 @@ class EnvelopeParser {
     }
   }
 
-  #null(): boolean {
-    if (this.#scanner.peek() !== Token.n) return false;
+  /** Takes a null if it comes next. */
+  #null(): null | undefined {
+    if (this.#scanner.peek() !== Token.n) return undefined;
     this.#scanner.skipValue();
-    return true;
+    return null;
   }
 
   #where(field?: string): string {
@@ -229,7 +238,7 @@ class EnvelopeParser {
   #wrong(status: number, where: string, expected: string): never {
     const start = this.#scanner.position;
     this.#scanner.skipValue();
-    const found = shorten(this.#scanner.text.slice(start, this.#scanner.position));
+    const found = shorten(this.#scanner.text(start));
     throw new HttpError(status, `${where} is ${found}; expected ${expected}`);
   }
 }

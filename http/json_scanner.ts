@@ -1,8 +1,8 @@
 /**
  * Finds where the values of a JSON text begin and end, and refuses what is not JSON (RFC 8259), without building the
- * values. A record's key and value are cut out of the request as they stand there, so that a number of any size and
- * spelling reaches Kafka as it was sent: `JSON.parse` would make 9007199254740992 of 9007199254740993 in silence.
- * It also costs less.
+ * values. A record's key and value are cut out of the request's bytes as they stand there, so that a number of any
+ * size and spelling reaches Kafka as it was sent: `JSON.parse` would make 9007199254740992 of 9007199254740993 in
+ * silence. It also costs less.
  *
  * @module
  */
@@ -24,32 +24,35 @@ export const Token = {
 } as const;
 const BACKSLASH = 0x5c;
 const SPACE = 0x20;
+const POINT = 0x2e;
+const PLUS = 0x2b;
 
-const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
-const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
+const SHORT_ESCAPES = bytesOf('"\\/bfnrt');
+const WORDS = ["null", "true", "false"].map(bytesOf);
+const utf8 = new TextDecoder();
 
-/** Walks over one JSON text. Whoever uses it says what may come; it sees to it that it is JSON. */
+/** Walks over one JSON text in UTF-8. Whoever uses it says what may come; it sees to it that it is JSON. */
 export class JsonScanner {
-  readonly text: string;
+  /** Must be valid UTF-8. */
+  readonly bytes: Uint8Array;
   /** Where the next token begins or, before it, white space. */
   position = 0;
   /** Whether what was skipped since this was last set to false could be written shorter: see {@linkcode compactJson}. */
   loose = false;
   #depth = 0;
 
-  constructor(text: string) {
-    this.text = text;
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
   }
 
-  /** The first character of the next token, not taken; NaN at the end. */
+  /** The first byte of the next token, not taken; -1 at the end. */
   peek(): number {
-    const { text } = this;
-    let code = text.charCodeAt(this.position);
-    while (code <= SPACE && (code === SPACE || code === 0x0a || code === 0x0d || code === 0x09)) {
-      this.loose = true;
-      code = text.charCodeAt(++this.position);
-    }
-    return code;
+    const { bytes } = this;
+    let at = this.position;
+    while (at < bytes.length && isSpace(bytes[at])) at++;
+    if (at !== this.position) this.loose = true;
+    this.position = at;
+    return at < bytes.length ? bytes[at] : -1;
   }
 
   /** Takes this one character as the next token if it is. */
@@ -63,7 +66,7 @@ export class JsonScanner {
   string(): string {
     const start = this.position;
     const escaped = this.skipString();
-    return escaped ? JSON.parse(this.text.slice(start, this.position)) : this.text.slice(start + 1, this.position - 1);
+    return escaped ? JSON.parse(this.text(start)) : utf8.decode(this.bytes.subarray(start + 1, this.position - 1));
   }
 
   /** Takes the name of a member and the colon behind it. */
@@ -72,6 +75,18 @@ export class JsonScanner {
     const name = this.string();
     if (!this.take(Token.colon)) this.refuse('":"');
     return name;
+  }
+
+  /** Takes the name of a member if it is this one, written without escapes, and the colon behind it. */
+  takeName(name: Uint8Array): boolean {
+    const { bytes } = this;
+    if (this.peek() !== Token.quote) return false;
+    const start = this.position + 1;
+    for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name[i]) return false;
+    if (bytes[start + name.length] !== Token.quote) return false;
+    this.position = start + name.length + 1;
+    if (!this.take(Token.colon)) this.refuse('":"');
+    return true;
   }
 
   /** Steps into an object or array; `each` must take one member (its name first) or one element. */
@@ -92,25 +107,23 @@ export class JsonScanner {
     if (code === Token.quote) this.skipString();
     else if (code === Token.openObject) this.children(code, this.#skipMember);
     else if (code === Token.openArray) this.children(code, this.#skipElement);
-    else if (code === Token.minus || (code >= Token.zero && code <= Token.nine)) this.#skipNumber();
+    else if (code === Token.minus || isDigit(code)) this.#skipNumber(code);
     else this.#skipWord();
   }
 
   /** Skips a string; the position must be at its quote. @returns whether it has escapes */
   skipString(): boolean {
-    const { text } = this;
+    const { bytes } = this;
     let escaped = false;
     let at = this.position + 1;
     for (;;) {
-      const code = text.charCodeAt(at);
+      const code = bytes[at];
       if (code === Token.quote) break;
       if (code === BACKSLASH) {
-        ESCAPE.lastIndex = at;
-        if (!ESCAPE.test(text)) this.refuse("an escape of JSON", at);
-        at = ESCAPE.lastIndex;
+        at = this.#skipEscape(at);
         escaped = true;
       } else if (code >= SPACE) at++;
-      else this.refuse(at < text.length ? "a control character to be escaped" : "the string to end", at);
+      else this.refuse(at < bytes.length ? "a control character to be escaped" : "the string to end", at);
     }
     this.position = at + 1;
     if (escaped) this.loose = true;
@@ -125,13 +138,18 @@ export class JsonScanner {
 
   /** Refuses anything but white space from here on. */
   end(): void {
-    if (!Number.isNaN(this.peek())) this.refuse("the end of the text");
+    if (this.peek() >= 0) this.refuse("the end of the text");
+  }
+
+  /** The text from here to the position. */
+  text(start: number): string {
+    return utf8.decode(this.bytes.subarray(start, this.position));
   }
 
   /** @throws {SyntaxError} always */
   refuse(expected: string, at = this.position): never {
-    const found = at < this.text.length ? JSON.stringify(this.text.slice(at, at + 20)) : "the end";
-    throw new SyntaxError(`not JSON: ${found} at character ${at}; expected ${expected}`);
+    const found = at < this.bytes.length ? JSON.stringify(utf8.decode(this.bytes.subarray(at, at + 20))) : "the end";
+    throw new SyntaxError(`not JSON: ${found} at byte ${at}; expected ${expected}`);
   }
 
   readonly #skipMember = () => {
@@ -143,39 +161,88 @@ export class JsonScanner {
 
   readonly #skipElement = () => this.skipValue();
 
-  #skipNumber(): void {
-    NUMBER.lastIndex = this.position;
-    if (!NUMBER.test(this.text)) this.refuse("a number");
-    this.position = NUMBER.lastIndex;
+  /** @returns the position after the escape */
+  #skipEscape(at: number): number {
+    const { bytes } = this;
+    if (SHORT_ESCAPES.includes(bytes[at + 1])) return at + 2;
+    let digits = 0;
+    if (bytes[at + 1] === 0x75) { while (digits < 4 && isHexDigit(bytes[at + 2 + digits])) digits++; }
+    if (digits < 4) this.refuse("an escape of JSON, such as \\n or \\u4e2d", at);
+    return at + 6;
+  }
+
+  /** `-`, digits without a needless zero before them, a fraction, an exponent. */
+  #skipNumber(code: number): void {
+    const { bytes } = this;
+    if (code === Token.minus) this.position++;
+    if (bytes[this.position] === Token.zero) this.position++;
+    else this.#skipDigits();
+    if (bytes[this.position] === POINT) {
+      this.position++;
+      this.#skipDigits();
+    }
+    if ((bytes[this.position] | 0x20) === 0x65) { // e or E
+      const sign = bytes[++this.position];
+      if (sign === PLUS || sign === Token.minus) this.position++;
+      this.#skipDigits();
+    }
+  }
+
+  #skipDigits(): void {
+    const { bytes } = this;
+    const start = this.position;
+    let at = start;
+    while (isDigit(bytes[at])) at++;
+    if (at === start) this.refuse("a digit");
+    this.position = at;
   }
 
   #skipWord(): void {
-    for (const word of ["null", "true", "false"]) {
-      if (this.text.startsWith(word, this.position)) return void (this.position += word.length);
+    const { bytes, position } = this;
+    for (const word of WORDS) {
+      if (!word.every((code, i) => bytes[position + i] === code)) continue;
+      this.position += word.length;
+      return;
     }
     this.refuse("a value");
   }
 }
 
 /** JSON without white space between its tokens and with no more escapes than needed; numbers stay as they are. */
-export function compactJson(json: string): string {
+export function compactJson(json: Uint8Array): string {
   const scanner = new JsonScanner(json);
   let compact = "";
-  let from = 0;
+  let start = 0;
+  const copy = (end: number) => compact += utf8.decode(json.subarray(start, end));
   while (scanner.position < json.length) {
     const at = scanner.position;
-    const code = json.charCodeAt(at);
-    if (code === Token.quote) {
+    if (json[at] === Token.quote) {
       if (!scanner.skipString()) continue;
-      compact += json.slice(from, at) + JSON.stringify(JSON.parse(json.slice(at, scanner.position)));
-      from = scanner.position;
-    } else {
-      if (code <= SPACE) {
-        compact += json.slice(from, at);
-        from = at + 1;
-      }
-      scanner.position++;
-    }
+      copy(at);
+      compact += JSON.stringify(JSON.parse(scanner.text(at)));
+      start = scanner.position;
+    } else if (isSpace(json[at])) {
+      copy(at);
+      scanner.peek();
+      start = scanner.position;
+    } else scanner.position++;
   }
-  return compact + json.slice(from);
+  copy(json.length);
+  return compact;
+}
+
+function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function isSpace(code: number): boolean {
+  return code === SPACE || code === 0x0a || code === 0x0d || code === 0x09;
+}
+
+function isDigit(code: number): boolean {
+  return code >= Token.zero && code <= Token.nine;
+}
+
+function isHexDigit(code: number): boolean {
+  return isDigit(code) || ((code | 0x20) >= 0x61 && (code | 0x20) <= 0x66);
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ProducerRecord } from "../kafka/record.ts";
-import { checkBodyHeaders, readText } from "./body.ts";
+import { checkBodyHeaders, readUtf8 } from "./body.ts";
 import { anyAcknowledged, failureOf, offsetsJson } from "./delivery.ts";
 import { parseEnvelope } from "./envelope.ts";
 import { HttpError } from "./errors.ts";
@@ -34,7 +34,7 @@ export function produceHandler(sink: RecordSink, { maxBodyBytes, httpTopics }: P
     if (format !== "json" && format !== "binary" && format !== "text") {
       throw new HttpError(415, `Content-Type is ${format}; expected json, binary or text`);
     }
-    const records = parseEnvelope(await readText(request, maxBodyBytes), format);
+    const records = parseEnvelope(await readUtf8(request, maxBodyBytes), format);
     if (only !== undefined) setPartition(records, only);
     const outcomes = await sink.send(records, { topic });
     if (!anyAcknowledged(outcomes)) throw failureOf(outcomes);
