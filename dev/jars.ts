@@ -26,6 +26,8 @@ export interface Jars {
 export interface JarsOptions {
   /** {@linkcode CACHE_DIR} by default. */
   cacheDir?: string;
+  /** Overrides variables of the environment. */
+  env?: Record<string, string>;
   signal?: AbortSignal;
   onProgress?: (line: string) => void;
 }
@@ -35,8 +37,9 @@ export interface JarsOptions {
  *
  * @throws {UnavailableError} when KAFKA_HOME holds no Kafka 4, there is no Maven, it fails, or the folder cannot be written
  */
-export async function kafkaJars({ cacheDir = CACHE_DIR, signal, onProgress }: JarsOptions = {}): Promise<Jars> {
-  const home = Deno.env.get("KAFKA_HOME");
+export async function kafkaJars({ cacheDir = CACHE_DIR, ...options }: JarsOptions = {}): Promise<Jars> {
+  const { env, signal, onProgress } = options;
+  const home = env?.KAFKA_HOME ?? Deno.env.get("KAFKA_HOME");
   if (home) return await jarsOf(home);
 
   const pom = await Deno.readTextFile(POM);
@@ -49,7 +52,7 @@ export async function kafkaJars({ cacheDir = CACHE_DIR, signal, onProgress }: Ja
   // One process fetches while others wait for it: two Mavens must not write the same local repository at once, either.
   const onWait = () => onProgress?.("waiting for another process that resolves Kafka…");
   using _lock = await lockFile(`${jars.folder}.lock`, { signal, onWait });
-  return await wholeJars(jars) ?? await resolveJars(jars, { signal, onProgress });
+  return await wholeJars(jars) ?? await resolveJars(jars, options);
 }
 
 /** @throws {UnavailableError} that names the folder when it cannot be made or written. */
@@ -109,7 +112,7 @@ async function wholeJars({ version, folder, pom }: Wanted): Promise<Jars | undef
   }
 }
 
-async function resolveJars(wanted: Wanted, { signal, onProgress }: JarsOptions): Promise<Jars> {
+async function resolveJars(wanted: Wanted, { env, signal, onProgress }: JarsOptions): Promise<Jars> {
   const { version, folder, pom } = wanted;
   onProgress?.(`resolving Kafka ${version} with Maven (once)…`);
   const unfinished = `${folder}.unfinished`;
@@ -122,7 +125,7 @@ async function resolveJars(wanted: Wanted, { signal, onProgress }: JarsOptions):
     "dependency:copy-dependencies",
     "-DincludeScope=runtime",
     `-DoutputDirectory=${unfinished}`,
-  ], { signal });
+  ], { env, signal });
   if (code === 127) {
     throw new UnavailableError(
       "Maven, which fetches Kafka's jars, is not on PATH. Install it " +

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { run, UnavailableError } from "./run.ts";
+import { run, type RunOptions, UnavailableError } from "./run.ts";
 
 /** Kafka 4 runs its brokers on Java 17 or later (https://kafka.apache.org/40/documentation/compatibility/). */
 const OLDEST = 17;
@@ -21,10 +21,11 @@ export interface Java {
 /**
  * The Java of JAVA_HOME, else the one on PATH.
  *
+ * @param options.env Overrides variables of the environment
  * @throws {UnavailableError} when there is none, or it is older than 17
  */
-export async function findJava(options: { signal?: AbortSignal } = {}): Promise<Java> {
-  const home = Deno.env.get("JAVA_HOME");
+export async function findJava(options: Pick<RunOptions, "env" | "signal"> = {}): Promise<Java> {
+  const home = options.env?.JAVA_HOME ?? Deno.env.get("JAVA_HOME");
   const command = home ? `${home}/bin/java` : "java";
   const where = home ? `JAVA_HOME is ${home}, and its java` : "The java on PATH";
   const { code, output } = await run(command, ["-version"], options);
