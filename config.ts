@@ -22,12 +22,14 @@ import {
 
 const MAX_INT = 2 ** 31 - 1;
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
+/** kafkajs splits at the first colon: it cannot be given an IPv6 address. */
+const BROKERS = "host:port, or several of them separated by commas; host is a name or an IPv4 address";
 
 /** Where Kafka is and who we are to it. */
 const KAFKA = {
   brokers: setting(parseBrokers, ["KAFKA_BROKERS", "localhost:9092", "bootstrap brokers"], {
     alias: "KAFKA_BOOTSTRAP_SERVERS",
-    expected: "host:port, or several of them separated by commas",
+    expected: BROKERS,
   }),
   clientId: text("KAFKA_CLIENT_ID", "kafka-deno", "the name under which brokers know us"),
   createTopic: toggle("KAFKA_CREATE_TOPIC", true, "create a missing topic at start"),
@@ -88,6 +90,7 @@ const CONSUMER = {
   topics: list("KAFKA_TOPIC", "test", "topic to read; may be repeated", {
     kind: "repeated",
     expected: "one or more topic names",
+    least: 1,
   }),
   groupId: text("KAFKA_GROUP_ID", "myConsumerGroup", "consumer group; none looks without joining or committing", {
     flag: "group",
@@ -120,10 +123,12 @@ const START = {
   ...KAFKA,
   brokers: setting<readonly string[] | undefined>(parseBrokers, ["KAFKA_BROKERS", undefined, "use it, start none"], {
     alias: "KAFKA_BOOTSTRAP_SERVERS",
-    expected: "host:port, or several of them separated by commas",
+    expected: BROKERS,
     flag: undefined,
   }),
   nodes: integer("--brokers", 1, "nodes of the Kafka that is started if none answers", [1, 9]),
+  kafkaPort: integer("--kafka-port", 9092, "where a Kafka is looked for, and started", [1, 65_535]),
+  dataDir: optional("--data", "folder of that Kafka's data; default: in .cache"),
   host: HTTP.host,
   port: HTTP.port,
   groupId: CONSUMER.groupId,
@@ -207,7 +212,7 @@ function crossCheck(values: Values<Settings>, isSet: (name: string) => boolean):
   check(isSet("HTTP_TLS_CERT") === isSet("HTTP_TLS_KEY"), "HTTP_TLS_CERT and HTTP_TLS_KEY need each other");
   const guarded = config.tokens?.length || config.tokensFile || config.anonymous;
   const loopback = config.host === undefined || ["::1", ...LOOPBACK].includes(config.host) ||
-    /^127\./.test(config.host);
+    /^127(\.\d+){3}$/.test(config.host);
   check(
     loopback || guarded,
     `HTTP_HOST is "${config.host}", which others can reach, without tokens; ` +

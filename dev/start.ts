@@ -32,7 +32,10 @@ async function start(config: Config<"start">, { signal, print }: { signal: Abort
   const began = performance.now();
   await using kafka = await provideKafka({
     brokers: config.brokers?.join(),
+    secured: config.ssl || config.saslMechanism !== undefined,
     nodes: config.nodes,
+    port: config.kafkaPort,
+    dataDir: config.dataDir,
     signal,
     onProgress: (line) => print("kafka", line),
   });

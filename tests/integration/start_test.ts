@@ -1,0 +1,147 @@
+/** `deno task start` as a newcomer meets it: real processes, a real Kafka, the terminal's lines. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { freePort, type Script, startScript, waitFor } from "../support/wait.ts";
+
+interface Place {
+  port: number;
+  kafkaPort: number;
+  data: string;
+}
+
+function place(): Place & Disposable {
+  const data = Deno.makeTempDirSync({ prefix: "kafka-deno-start-" });
+  return {
+    port: freePort(),
+    kafkaPort: freePort(),
+    data,
+    [Symbol.dispose]: () => Deno.removeSync(data, { recursive: true }),
+  };
+}
+
+function startAll({ port, kafkaPort, data }: Place): Script {
+  return startScript(["task", "start", "--port", `${port}`, "--kafka-port", `${kafkaPort}`, "--data", data]);
+}
+
+async function postNames({ port }: Place, count: number): Promise<string[]> {
+  const response = await fetch(`http://127.0.0.1:${port}/names?count=${count}`, { method: "POST" });
+  assert.equal(response.status, 200);
+  return (await response.json()).records.map((record: { value: string }) => record.value);
+}
+
+/** What the consumer printed on its stdout: its labelled lines that are no log lines. */
+function printed(start: Script): string[] {
+  return start.stdoutLines.flatMap((line) => /^consumer \| (?!\d\d:\d\d:\d\d)(.*)/.exec(line)?.[1] ?? []);
+}
+
+async function untilPrinted(start: Script, names: string[]): Promise<void> {
+  await waitFor(() => printed(start).length >= names.length, { what: `${names.length} names on the terminal` });
+  assert.deepEqual(printed(start).toSorted(), names.toSorted());
+}
+
+/** Process ids of everything that a start has started, and their children. */
+function descendants(pid: number): number[] {
+  const { stdout } = new Deno.Command("ps", { args: ["-eo", "pid=,ppid="] }).outputSync();
+  const pairs = new TextDecoder().decode(stdout).trim().split("\n").map((line) => line.trim().split(/\s+/).map(Number));
+  const found = [pid];
+  for (const parent of found) found.push(...pairs.filter(([, ppid]) => ppid === parent).map(([child]) => child));
+  return found;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    // A process that has ended, but whose parent has not asked how, does not count.
+    return !/^State:\s+Z/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
+  } catch {
+    return false;
+  }
+}
+
+function answers(port: number): boolean {
+  try {
+    Deno.listen({ hostname: "127.0.0.1", port }).close();
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+async function untilNothingIsLeft({ port, kafkaPort }: Place, pids: number[]): Promise<void> {
+  await waitFor(() => !pids.some(isAlive), { what: `processes ${pids} to end`, timeout: 20_000 });
+  assert.ok(!answers(port), `port ${port} still answers`);
+  assert.ok(!answers(kafkaPort), `port ${kafkaPort} still answers`);
+  const left = [...Deno.readDirSync(join(import.meta.dirname!, "../../.cache"))].map((entry) => entry.name);
+  const ours = left.filter((name) => pids.some((pid) => name.startsWith(`run-${pid}-`)));
+  assert.deepEqual(ours, [], "temporary folders are left");
+}
+
+Deno.test("start: a posted name reaches the terminal, a stop leaves nothing, a restart neither repeats nor skips", async () => {
+  using here = place();
+  await using first = startAll(here);
+  await first.line(/Ready in [\d.]+ s/, { timeout: 120_000 });
+  const names = await postNames(here, 5);
+  await untilPrinted(first, names);
+  const pids = descendants(first.pid);
+  assert.ok(pids.length >= 4, "server, consumer and Kafka are processes of their own");
+  first.signal("SIGTERM");
+  assert.equal((await first.exit).code, 0, first.tail());
+  await untilNothingIsLeft(here, pids);
+  const stops = first.stdoutLines.findIndex((line) => line.startsWith("start    | stopping"));
+  assert.ok(stops > 0, "says what it is doing");
+
+  await using second = startAll(here);
+  await second.line(/Ready in [\d.]+ s/, { timeout: 120_000 });
+  const more = await postNames(here, 3);
+  await untilPrinted(second, more);
+  await second.line(/^consumer \| .*no more messages/);
+  assert.deepEqual(printed(second).toSorted(), more.toSorted(), "old names are not printed again");
+});
+
+Deno.test("start: a second one uses the Kafka of the first and says that the port is taken", async () => {
+  using here = place();
+  await using first = startAll(here);
+  await first.line(/Ready in/, { timeout: 120_000 });
+  await using second = startAll(here);
+  assert.equal((await second.exit).code, 1);
+  assert.match(second.stderrLines.join("\n"), new RegExp(`Port ${here.port} is taken`));
+  assert.match(second.stderrLines.join("\n"), /deno task start --port \d+/);
+  const names = await postNames(here, 1);
+  await untilPrinted(first, names);
+});
+
+Deno.test("start: a child that crashes ends everything, with its exit and its last lines", async () => {
+  using here = place();
+  await using start = startAll(here);
+  await start.line(/Ready in/, { timeout: 120_000 });
+  const pids = descendants(start.pid);
+  const [consumer] = pids.filter((pid) => commandOf(pid).includes("consumer.ts"));
+  Deno.kill(consumer, "SIGKILL");
+  assert.equal((await start.exit).code, 1);
+  assert.match(start.stderrLines.join("\n"), /consumer was ended by SIGKILL; its last lines:\n.*assigned/s);
+  await untilNothingIsLeft(here, pids);
+});
+
+Deno.test("start: when it is killed itself, nothing it started survives", async () => {
+  using here = place();
+  await using start = startAll(here);
+  await start.line(/Ready in/, { timeout: 120_000 });
+  const pids = descendants(start.pid);
+  for (const pid of pids.filter((pid) => commandOf(pid).includes("dev/start.ts"))) Deno.kill(pid, "SIGKILL");
+  await untilNothingIsLeft(here, pids);
+});
+
+Deno.test("start: wrong flags are refused before anything is started", async () => {
+  await using start = startScript(["task", "start", "--port", "abc", "--brokerz", "3"]);
+  assert.equal((await start.exit).code, 2);
+  const said = start.stderrLines.join("\n");
+  assert.match(said, /HTTP_PORT is "abc", from --port; expected a whole number from 0 to 65535/);
+  assert.match(said, /--brokerz is not known here, did you mean --brokers\?/);
+});
+
+function commandOf(pid: number): string {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/cmdline`).replaceAll("\0", " ");
+  } catch {
+    return "";
+  }
+}
