@@ -92,9 +92,17 @@ export function choice<const T extends string, F extends T | undefined>(
   return setting(parse, [name, fallback, help], { expected: `one of ${choices.join(", ")}` });
 }
 
-/** Items separated by commas. */
-export function list(name: string, fallback: string, help: string, extra: Extra = {}): Setting<readonly string[]> {
-  const parse = (t: string) => Object.freeze(t.split(",").map((item) => item.trim()).filter((item) => item));
+/** Items separated by commas; `least`, 0 by default, says how many there must be. */
+export function list(
+  name: string,
+  fallback: string,
+  help: string,
+  { least = 0, ...extra }: Extra & { least?: number } = {},
+): Setting<readonly string[]> {
+  const parse = (t: string) => {
+    const items = t.split(",").map((item) => item.trim()).filter((item) => item);
+    return items.length < least ? refuse() : Object.freeze(items);
+  };
   return setting(parse, [name, fallback, help], { expected: "items separated by commas", ...extra });
 }
 
@@ -126,75 +134,99 @@ export function readSettings<S extends Settings>(
   sources: Sources,
   crossCheck: (values: Values<S>, isSet: (name: string) => boolean) => string[],
 ): Values<S> {
-  const rows = Object.entries(settings);
-  const { flags, mistakes } = readFlags(rows.map(([, row]) => row), sources.args ?? Deno.args);
-  const environment = readEnvironment(sources);
+  const rows = Object.values(settings);
+  const mistakes: string[] = [];
+  const flags = readFlags(rows, { args: sources.args ?? Deno.args, mistakes });
+  const environment = readEnvironment(sources, mistakes);
   const values: Record<string, unknown> = {};
   const found = new Set<string>();
-  for (const [key, row] of rows) {
-    const fromFlag = row.flag === undefined ? undefined : flags.get(row.flag);
-    const fromEnvironment = fromFlag ? [] : [row.name, row.alias].flatMap((n) => environment(n) ?? []);
-    if (fromEnvironment.length > 1 && fromEnvironment[0].text !== fromEnvironment[1].text) {
-      mistakes.push(`${row.name} and ${row.alias} are both set and differ; expected one of them`);
-    }
-    const best = fromFlag ?? fromEnvironment[0];
-    if (best) found.add(row.name);
+  const wrong: string[] = [];
+  for (const [key, row] of Object.entries(settings)) {
+    const best = flags.get(row.flag) ?? environment(row);
+    if (best?.text) found.add(row.name);
     const source = best?.text ?? row.default;
     try {
       values[key] = source === undefined ? undefined : row.parse(source);
     } catch (error) {
+      wrong.push(row.name);
       const shown = row.secret ? "(secret)" : JSON.stringify(source);
       const why = error instanceof RangeError ? "" : ` (${(error as Error).message})`;
       mistakes.push(`${row.name} is ${shown}, from ${best?.from ?? "its default"}; expected ${row.expected}${why}`);
       values[key] = row.default === undefined ? undefined : row.parse(row.default);
     }
   }
-  mistakes.push(...crossCheck(values as Values<S>, (name) => found.has(name)));
+  // How a setting that is wrong by itself goes with others cannot be said before it is right.
+  const combined = crossCheck(values as Values<S>, (name) => found.has(name));
+  mistakes.push(...combined.filter((mistake) => !wrong.some((name) => mistake.includes(name))));
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   return Object.freeze(values) as Values<S>;
 }
 
-function readFlags(rows: readonly Setting<unknown>[], args: readonly string[]) {
-  const mistakes: string[] = [];
-  const known = rows.flatMap((row) => row.flag ?? []);
-  const switches = rows.filter((row) => row.kind === "switch").flatMap((row) => row.flag ?? []);
-  // `--from -5`: a number is a value and not a flag of its own.
-  const joined = args.join("\0").replaceAll(/(--[\w-]+)\0(-\d)/g, "$1=$2").split("\0").filter((a) => a !== "");
-  const parsed = parseArgs(joined, {
-    string: known.filter((name) => !switches.includes(name)),
+type Mistakes = { mistakes: string[] };
+
+/** What the command line says, by flag. */
+function readFlags(rows: readonly Setting<unknown>[], { args, mistakes }: Mistakes & { args: readonly string[] }) {
+  const words = joinValues(args);
+  const flagged = rows.filter((row): row is Setting<unknown> & { flag: string } => row.flag !== undefined);
+  const [switches, others] = [true, false].map((wanted) =>
+    flagged.filter(({ kind }) => (kind === "switch") === wanted).map(({ flag }) => flag)
+  );
+  const unknown = new Set<string>(); // `-abc` is three flags, and one mistake
+  const parsed: Record<string, unknown> = parseArgs(words, {
+    string: others,
+    collect: others,
     boolean: [...switches, "help"],
     negatable: switches,
-    collect: known.filter((name) => !switches.includes(name)),
     alias: { help: "h" },
-    unknown: (arg) => {
-      mistakes.push(`${arg} is not known here${suggest(arg, known)}; expected one of the flags below --help`);
-      return false;
-    },
-  }) as Record<string, unknown>;
-  const flags = new Map<string, Found>();
-  for (const { flag, kind } of rows) {
-    if (flag === undefined || parsed[flag] === undefined) continue;
-    const given = parsed[flag];
-    const texts = Array.isArray(given) ? given.map(String) : [switchText(flag, given, joined)];
-    if (texts.length === 0 || (kind === "switch" && !joined.some((a) => a.match(`^--(no-)?${flag}(=|$)`)))) continue;
-    if (texts.length > 1 && kind !== "repeated") {
-      mistakes.push(`--${flag} is given ${texts.length} times; expected once`);
-    }
-    flags.set(flag, { text: texts.join(","), from: `--${flag}` });
+    unknown: (arg) => (unknown.add(arg), false),
+  });
+  for (const arg of [...unknown, ...parsed._ as unknown[]]) mistakes.push(refuseArgument(String(arg), rows));
+  const flags = new Map<string | undefined, Found>();
+  for (const { flag, kind } of flagged) {
+    const texts = kind === "switch" ? switchTexts(flag, words) : parsed[flag] as string[];
+    if (texts.length === 0) continue;
+    const once = texts.length === 1 || kind === "repeated";
+    if (!once) mistakes.push(`--${flag} is given ${texts.length} times; expected once`);
+    flags.set(flag, { text: once ? texts.join() : texts[0], from: `--${flag}` });
   }
-  return { flags, mistakes };
+  return flags;
 }
 
-/** parseArgs takes `--ssl=maybe` for true; the text itself is judged like any other. */
-function switchText(flag: string, parsed: unknown, args: readonly string[]): string {
-  return args.findLast((a) => a.startsWith(`--${flag}=`))?.slice(flag.length + 3) ?? String(parsed);
+/** `--from -5`, `--topic ""`: a number below zero and nothing at all are values, and not words of their own. */
+function joinValues(args: readonly string[]): string[] {
+  const words: string[] = [];
+  for (const arg of args) {
+    const isValue = /^(-\d.*)?$/s.test(arg) && /^--[\w-]+$/.test(words.at(-1) ?? "");
+    if (isValue) words.push(`${words.pop()}=${arg}`);
+    else words.push(arg);
+  }
+  return words[0] === "--" ? words.slice(1) : words; // `task produce -- --names 5`, by npm's habit
 }
 
-/** A known flag that shares a beginning with, or is a letter or two away from, what was typed. */
-function suggest(arg: string, known: readonly string[]): string {
-  const typed = arg.replace(/^-+/, "").replace(/=.*/s, "");
-  const near = known.find((name) => typed.length > 1 && (name.startsWith(typed) || distance(name, typed) <= 2));
-  return near ? `, did you mean --${near}?` : "";
+/** Each time that a switch is given. parseArgs takes `--ssl=maybe` for true: here the text is judged like any other. */
+function switchTexts(flag: string, words: readonly string[]): string[] {
+  return words.flatMap((word, index) => {
+    if (word === `--${flag}`) return words[index + 1] === "false" ? "false" : "true";
+    if (word === `--no-${flag}`) return "false";
+    if (word.startsWith(`--${flag}=`)) return word.slice(flag.length + 3);
+    return word.startsWith(`--no-${flag}=`) ? word : [];
+  });
+}
+
+/** What is wrong with a word that belongs to no flag. Its value stays unseen: it may be a secret under a wrong name. */
+function refuseArgument(arg: string, rows: readonly Setting<unknown>[]): string {
+  const name = arg.startsWith("-") ? arg.replace(/=.*/s, "") : arg;
+  const secret = rows.find((row) => row.secret && name === `--${flagOf(row.name)}`);
+  if (secret) return `${name} would show a secret in the list of processes; expected ${secret.name} in the environment`;
+  const near = nearest(name.replace(/^-+/, ""), rows.flatMap((row) => row.flag ?? []));
+  return `${name} is not known here${near ? `, did you mean --${near}?` : ""}; expected a flag that --help lists`;
+}
+
+/** The flag that shares a beginning with, or is a letter or two away from, what was typed. */
+function nearest(typed: string, flags: readonly string[]): string | undefined {
+  const far = Math.min(2, typed.length / 2);
+  const near = (flag: string) => flag.startsWith(typed) || typed.startsWith(flag) || distance(flag, typed) <= far;
+  return typed.length < 2 ? undefined : flags.filter(near).sort((a, b) => distance(a, typed) - distance(b, typed))[0];
 }
 
 function distance(a: string, b: string): number {
@@ -209,33 +241,46 @@ function distance(a: string, b: string): number {
   return row[b.length];
 }
 
-function readEnvironment(sources: Sources): (name: string | undefined) => Found | undefined {
+/** What environment and `.env` say of a setting. */
+function readEnvironment(sources: Sources, mistakes: string[]): (row: Setting<unknown>) => Found | undefined {
   const env = sources.env ?? ((name: string) => Deno.env.get(name));
-  const file = parseEnv(sources.envFile ?? readEnvFile());
-  return (name) => {
+  const file = parseEnv(sources.envFile ?? readEnvFile(mistakes));
+  const look = (name: string | undefined): Found | undefined => {
     if (name === undefined || name.startsWith("--")) return undefined;
     const set = env(name);
     if (set !== undefined) return { text: set, from: "the environment" };
     return file[name] === undefined ? undefined : { text: file[name], from: "the .env file" };
   };
+  return ({ name, alias }) => {
+    const [first, second] = [look(name), look(alias)];
+    if (!second) return first;
+    if (!first) return { ...second, from: `${alias} in ${second.from}` };
+    if (first.text !== second.text) {
+      const [one, other] = [first, second].map(({ text, from }) => `${JSON.stringify(text)}, from ${from}`);
+      mistakes.push(`${name} is ${one}, and ${alias} is ${other}; expected one of them`);
+    }
+    return first;
+  };
 }
 
-function readEnvFile(): string {
+function readEnvFile(mistakes: string[]): string {
   try {
     return Deno.readTextFileSync(".env");
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw new ConfigError([`.env cannot be read (${(error as Error).message}); expected a readable file, or none`]);
+    if (!(error instanceof Deno.errors.NotFound)) {
+      mistakes.push(`.env cannot be read (${(error as Error).message}); expected a readable file, or none`);
+    }
+    return "";
   }
 }
 
 /** The text of `--help`. */
 export function helpText(settings: Settings, usage: string): string {
-  const rows = Object.values(settings).map(({ name, flag, default: fallback, help }) => [
+  const rows = Object.values(settings).map(({ name, alias, flag, default: fallback, help }) => [
     flag === undefined ? "" : `--${flag}`,
     name.startsWith("--") ? "" : name,
     fallback || "-",
-    help,
+    alias ? `${help} (or ${alias})` : help,
   ]);
   const table = [["flag", "environment", "default", ""], ...rows];
   const widths = [0, 1, 2].map((column) => Math.max(...table.map((row) => row[column].length)) + 2);
