@@ -4,9 +4,9 @@
  * @module
  */
 import type { ProducerRecord } from "../kafka/record.ts";
-import { HttpError } from "./errors.ts";
+import { ErrorCode, HttpError } from "./errors.ts";
 import { compactJson, JsonScanner, Token } from "./json_scanner.ts";
-import type { Format } from "./media_types.ts";
+import type { Format, SchemaFormat } from "./media_types.ts";
 
 /** What may stand beside `records`. Only formats that we have no registry for use these. */
 const SCHEMA_FIELDS = new Set(["key_schema", "key_schema_id", "value_schema", "value_schema_id"]);
@@ -25,6 +25,22 @@ export function parseEnvelope(body: Uint8Array, format: Format): ProducerRecord[
 /** One record that stands by itself, as in a stream. @throws {HttpError} as {@linkcode parseEnvelope} */
 export function parseRecord(body: Uint8Array, format: Format): ProducerRecord {
   return checkingSyntax(body, () => new EnvelopeParser(body, format).single());
+}
+
+/** The answer to formats that need a schema registry: we have none, but first things first, as REST Proxy does. */
+export function refuseSchema(body: Uint8Array, format: SchemaFormat): never {
+  const records = parseEnvelope(body, "json");
+  const fields = JSON.parse(new TextDecoder().decode(body));
+  for (const [part, code] of [["key", ErrorCode.noKeySchema], ["value", ErrorCode.noValueSchema]] as const) {
+    const used = records.some((record) => record[part] !== null && record[part] !== undefined);
+    const schema = fields[`${part}_schema`] ?? fields[`${part}_schema_id`];
+    if (!used || (schema !== undefined && schema !== null)) continue;
+    throw new HttpError(422, `The body has no ${part} schema; expected ${part}_schema or ${part}_schema_id`, { code });
+  }
+  throw new HttpError(
+    422,
+    `Records in ${format} need a schema registry and there is no schema registry configured here`,
+  );
 }
 
 /** A field that is wrong in what is not JSON at all would be the smaller part of the truth. */

@@ -6,9 +6,9 @@
 import type { ProducerRecord } from "../kafka/record.ts";
 import { checkBodyHeaders, readUtf8 } from "./body.ts";
 import { anyAcknowledged, failureOf, offsetsJson } from "./delivery.ts";
-import { parseEnvelope } from "./envelope.ts";
+import { parseEnvelope, refuseSchema } from "./envelope.ts";
 import { HttpError } from "./errors.ts";
-import { checkAccept, formatOf, KAFKA_JSON } from "./media_types.ts";
+import { checkAccept, type Format, formatOf, KAFKA_JSON, type SchemaFormat } from "./media_types.ts";
 import { checkTopic } from "./topic.ts";
 import type { Call, Handler, RecordSink } from "./types.ts";
 
@@ -26,20 +26,23 @@ export function produceHandler(sink: RecordSink, { maxBodyBytes, httpTopics }: P
   return async ({ request, parameters: [topic, partition] }: Call) => {
     const { headers } = request;
     const format = formatOf(headers.get("content-type"));
+    if (format === "ndjson") throw new HttpError(415, "not yet");
     checkAccept(headers.get("accept"));
     checkBodyHeaders(headers, maxBodyBytes);
     checkTopic(topic, httpTopics);
     const only = partition === undefined ? undefined : parsePartition(partition);
     await sink.lookUp(topic);
-    if (format !== "json" && format !== "binary" && format !== "text") {
-      throw new HttpError(415, `Content-Type is ${format}; expected json, binary or text`);
-    }
-    const records = parseEnvelope(await readUtf8(request, maxBodyBytes), format);
+    const records = parseAs(await readUtf8(request, maxBodyBytes), format);
     if (only !== undefined) setPartition(records, only);
     const outcomes = await sink.send(records, { topic });
     if (!anyAcknowledged(outcomes)) throw failureOf(outcomes);
     return new Response(`{"offsets":${offsetsJson(outcomes)},"key_schema_id":null,"value_schema_id":null}`, ANSWER);
   };
+}
+
+function parseAs(body: Uint8Array, format: Format | SchemaFormat): ProducerRecord[] {
+  if (format === "json" || format === "binary" || format === "text") return parseEnvelope(body, format);
+  refuseSchema(body, format);
 }
 
 /** A partition in a path. @throws {HttpError} 404 when it is not a whole number */
