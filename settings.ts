@@ -284,7 +284,9 @@ export function helpText(settings: Settings, usage: string): string {
   ]);
   const table = [["flag", "environment", "default", ""], ...rows];
   const widths = [0, 1, 2].map((column) => Math.max(...table.map((row) => row[column].length)) + 2);
-  return `${usage}\n\nA flag wins over the environment, which wins over a .env file, which wins over the default.\n\n${
+  const rules = "A flag wins over the environment, which wins over a .env file, which wins over the default.\n" +
+    "What is true or false is turned on by its flag alone, and off by --no- before it, as in --no-ssl.";
+  return `${usage}\n\n${rules}\n\n${
     table.map((row) => "  " + row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("").trimEnd()).join("\n")
   }`;
 }
