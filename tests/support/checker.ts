@@ -1,12 +1,15 @@
-// The producer's verdict: what its callers were told, held against what is in
-// the log. The numbers are those of the reliability invariants:
-//
-//   I1  an acknowledged record is in the log, where the answer said
-//   I3  a refused record is not
-//   I4  per key, a record that was started after another was acknowledged
-//       comes after it
-//   I5  nothing is in the log twice, unless its outcome was unknown
-
+/**
+ * The producer's verdict: what its callers were told, held against what is in
+ * the log. The numbers are those of the reliability invariants:
+ *
+ *   I1  an acknowledged record is in the log, where the answer said
+ *   I3  a refused record is not
+ *   I4  per key, a record that was started after another was acknowledged
+ *       comes after it
+ *   I5  nothing is in the log twice, unless its outcome was unknown
+ *
+ * @module
+ */
 import { Buffer } from "node:buffer";
 
 /** What a caller sent, and was told. One per record, appended and kept. */
@@ -97,8 +100,7 @@ export function check(
     }),
     verdict("I3", "refused is not in the log", {
       items: refused,
-      judge: ({ event, copies }) =>
-        copies.length > 0 && `${show(event)}, but is at ${at(copies[0])}`,
+      judge: ({ event, copies }) => copies.length > 0 && `${show(event)}, but is at ${at(copies[0])}`,
     }),
     judgeOrder(entries),
     verdict("I5", "nothing is in the log twice", {
@@ -111,8 +113,7 @@ export function check(
   if (foreign === "refuse") {
     verdicts.push(verdict("--", "nothing is in the log that nobody sent", {
       items: records,
-      judge: (record) =>
-        strangers.has(record) && `${quote(record.value)} at ${at(record)}`,
+      judge: (record) => strangers.has(record) && `${quote(record.value)} at ${at(record)}`,
     }));
   }
   return {
@@ -205,9 +206,7 @@ function judgeAcknowledged(records: readonly LogRecord[]) {
       return `${show(event)} without partition and offset`;
     }
     const found = log.get(`${partition}/${BigInt(offset)}`);
-    const elsewhere = copies.length > 0
-      ? `; it is at ${copies.map(at).join(", ")}`
-      : "; it is nowhere";
+    const elsewhere = copies.length > 0 ? `; it is at ${copies.map(at).join(", ")}` : "; it is nowhere";
     if (!found) return `${show(event)}, where there is nothing${elsewhere}`;
     if (!same(event.value, found.value)) {
       return `${show(event)}, where there is ${quote(found.value)}${elsewhere}`;
@@ -229,9 +228,7 @@ function judgeAcknowledged(records: readonly LogRecord[]) {
  * must come after all that were acknowledged by then, in the same partition.
  */
 function judgeOrder(entries: Entry[]): Verdict {
-  const keyed = entries.filter(({ event, copies }) =>
-    (event.key ?? null) !== null && copies.length > 0
-  );
+  const keyed = entries.filter(({ event, copies }) => (event.key ?? null) !== null && copies.length > 0);
   const byKey = Map.groupBy(keyed, ({ event }) => identity(event.key!));
   const pairs: { before: Entry; after: Entry }[] = [];
   for (const group of byKey.values()) {
@@ -252,9 +249,9 @@ function judgeOrder(entries: Entry[]): Verdict {
     items: pairs,
     judge: ({ before, after }) =>
       !isAfter(after, before) &&
-      `${show(after.event)} started after ${
-        show(before.event)
-      }, but they are at ${at(after.copies[0])} and ${at(before.copies[0])}`,
+      `${show(after.event)} started after ${show(before.event)}, but they are at ${at(after.copies[0])} and ${
+        at(before.copies[0])
+      }`,
   });
 }
 

@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import {
-  assertDelivered,
-  check,
-  type CheckOptions,
-  type LogRecord,
-  type SendEvent,
-} from "./checker.ts";
+import { assertDelivered, check, type CheckOptions, type LogRecord, type SendEvent } from "./checker.ts";
 
 /** An acknowledged event of key `k` at partition 0, alone in its time. */
 function sent(value: string, offset: number, more: Partial<SendEvent> = {}) {
@@ -65,9 +59,7 @@ Deno.test({
       ];
       const report = assertDelivered(history, LOG);
       assert.deepEqual(
-        report.verdicts.map(({ invariant, checked, offences }) =>
-          `${invariant} ${offences}/${checked}`
-        ),
+        report.verdicts.map(({ invariant, checked, offences }) => `${invariant} ${offences}/${checked}`),
         ["I1 0/3", "I3 0/1", "I4 0/2", "I5 0/3", "-- 0/3"],
       );
       assert.equal(report.acknowledged, 3);
@@ -106,8 +98,7 @@ Deno.test({
     await t.step("sees changed, reordered and missing headers", () => {
       const headers: SendEvent["headers"] = [["x", "1"], ["x", null]];
       const history = [sent("a", 0, { headers })];
-      const back = (...headers: LogRecord["headers"] & unknown[]) =>
-        broken(history, [read("a", 0, { headers })]).I1;
+      const back = (...headers: LogRecord["headers"] & unknown[]) => broken(history, [read("a", 0, { headers })]).I1;
       const one = Buffer.from("1");
       assert.equal(back(["x", one], ["x", null]), undefined);
       assert.match(back(["x", null], ["x", one])!, /headers/);

@@ -1,6 +1,9 @@
-// Peers for testing the fault proxy without Kafka: a server that answers
-// frames, and a client that tells a reset from an orderly end.
-
+/**
+ * Peers for testing the fault proxy without Kafka: a server that answers
+ * frames, and a client that tells a reset from an orderly end.
+ *
+ * @module
+ */
 import { Buffer } from "node:buffer";
 import {
   frameOf,

@@ -1,6 +1,9 @@
-// What the fault proxy changes inside Kafka's messages: error codes, throttle
-// times, and Produce requests from which one partition is taken out.
-
+/**
+ * What the fault proxy changes inside Kafka's messages: error codes, throttle
+ * times, and Produce requests from which one partition is taken out.
+ *
+ * @module
+ */
 import { Buffer } from "node:buffer";
 import {
   Cursor,

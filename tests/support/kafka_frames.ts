@@ -1,8 +1,11 @@
-// The parts of Kafka's wire format that the fault proxy has to understand:
-// frames, request headers, who waits for an answer, and where a response keeps
-// its error codes and its throttle time. From the protocol guide
-// (https://kafka.apache.org/protocol), for the versions kafkajs 2.2.4 speaks.
-
+/**
+ * The parts of Kafka's wire format that the fault proxy has to understand:
+ * frames, request headers, who waits for an answer, and where a response keeps
+ * its error codes and its throttle time. From the protocol guide
+ * (https://kafka.apache.org/protocol), for the versions kafkajs 2.2.4 speaks.
+ *
+ * @module
+ */
 import { Buffer } from "node:buffer";
 
 const API_NAMES = {

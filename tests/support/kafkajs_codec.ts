@@ -1,6 +1,9 @@
-// Kafka's messages by kafkajs's codec, for tests: another reading of the same
-// protocol guide than the fault proxy's.
-
+/**
+ * Kafka's messages by kafkajs's codec, for tests: another reading of the same
+ * protocol guide than the fault proxy's.
+ *
+ * @module
+ */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import encodeRequest from "kafkajs/src/protocol/request.js";

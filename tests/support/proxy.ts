@@ -1,16 +1,19 @@
-// A TCP proxy that understands Kafka's frames, to put faults between a client
-// and one broker. The broker must advertise the proxy's port, else clients
-// bypass it after their first metadata request.
-//
-//   await using proxy = await startProxy({ target: broker, port: advertised });
-//   using lost = proxy.rule({
-//     api: "Produce",
-//     times: 1,
-//     action: { do: "drop", at: "response" },
-//   });
-//   ... send ...
-//   await lost.hit();
-
+/**
+ * A TCP proxy that understands Kafka's frames, to put faults between a client
+ * and one broker. The broker must advertise the proxy's port, else clients
+ * bypass it after their first metadata request.
+ *
+ *   await using proxy = await startProxy({ target: broker, port: advertised });
+ *   using lost = proxy.rule({
+ *     api: "Produce",
+ *     times: 1,
+ *     action: { do: "drop", at: "response" },
+ *   });
+ *   ... send ...
+ *   await lost.hit();
+ *
+ * @module
+ */
 import type { Buffer } from "node:buffer";
 import net from "node:net";
 import { once } from "node:events";

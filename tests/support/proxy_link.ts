@@ -1,6 +1,9 @@
-// One connection through the fault proxy: pairs each response with its request
-// and does to both what the rules say.
-
+/**
+ * One connection through the fault proxy: pairs each response with its request
+ * and does to both what the rules say.
+ *
+ * @module
+ */
 import type { Buffer } from "node:buffer";
 import type net from "node:net";
 import { refusal, withErrors, withoutParts, withThrottle } from "./kafka_errors.ts";

@@ -1,5 +1,8 @@
-// Which messages the fault proxy disturbs, and how.
-
+/**
+ * Which messages the fault proxy disturbs, and how.
+ *
+ * @module
+ */
 import type { Buffer } from "node:buffer";
 import { type Errors, partsOf, REFUSABLE } from "./kafka_errors.ts";
 import type { ApiName, Part, Request } from "./kafka_frames.ts";

@@ -1,5 +1,8 @@
-// What the tests of the fault proxy share.
-
+/**
+ * What the tests of the fault proxy share.
+ *
+ * @module
+ */
 import assert from "node:assert/strict";
 import { FakeClient, startFakeBroker } from "./frame_peers.ts";
 import { type FaultProxy, type RuleOptions, startProxy } from "./proxy.ts";

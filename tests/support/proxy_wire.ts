@@ -1,9 +1,12 @@
-// The two sockets of one connection through the fault proxy, and between them
-// a lane for requests and one for responses. A lane does one thing after the
-// other, so whatever holds a message up holds up all behind it, as TCP does.
-//
-// node:net and not Deno.connect, because only its sockets can send a reset.
-
+/**
+ * The two sockets of one connection through the fault proxy, and between them
+ * a lane for requests and one for responses. A lane does one thing after the
+ * other, so whatever holds a message up holds up all behind it, as TCP does.
+ *
+ * node:net and not Deno.connect, because only its sockets can send a reset.
+ *
+ * @module
+ */
 import type { Buffer } from "node:buffer";
 import net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,7 +1,11 @@
-// What tests wait for: a condition, a free port, a line of a script's output. Every wait has an end, and says what it
-// waited for when it comes to it. The seeded random generator that makes a run repeatable lives here too.
-
+/**
+ * What tests wait for: a condition, a free port, a line of a script's output. Every wait has an end, and says what it
+ * waited for when it comes to it. The seeded random generator that makes a run repeatable lives here too.
+ *
+ * @module
+ */
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePorts } from "../../dev/ports.ts";
 
 /** How long {@linkcode waitFor} goes on, and what it says when that was not enough. */
 export interface WaitOptions {
@@ -58,23 +62,9 @@ function deadline(ms: number, outer?: AbortSignal) {
   };
 }
 
-/**
- * A port of 127.0.0.1 on which nothing listens. Chosen below the range from which systems take the ports of outgoing
- * connections (from 32768 on Linux), so that none of those takes it before its server does.
- */
+/** A port of 127.0.0.1 on which nothing listens; {@linkcode freePorts} for several that differ. */
 export function freePort(): number {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const port = 15_000 + Math.floor(Math.random() * 17_000);
-    try {
-      Deno.listen({ hostname: "127.0.0.1", port }).close();
-      return port;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    }
-  }
-  throw new Error(
-    "tried 100 ports between 15000 and 32000, all of them in use",
-  );
+  return freePorts(1)[0];
 }
 
 /** Random numbers that come out the same for the same seed. */

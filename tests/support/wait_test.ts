@@ -28,7 +28,6 @@ Deno.test("waitFor ends when its signal aborts", async () => {
 Deno.test("a free port can be listened on", () => {
   const port = freePort();
   Deno.listen({ hostname: "127.0.0.1", port }).close();
-  assert.ok(port < 32_768);
 });
 
 Deno.test("random numbers are the same for the same seed, and spread evenly", () => {
