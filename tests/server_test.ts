@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { createTopic, sharedKafka, withAdmin } from "./support/kafka.ts";
+import { startProxiedKafka } from "./support/proxied_kafka.ts";
+import { startProxy } from "./support/proxy.ts";
+import { readTopic } from "./support/reader.ts";
+import { freePort, type Script, startScript, waitFor } from "./support/wait.ts";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+const ENV_NAMES = "KAFKA*,HTTP_*,LOG_*,SHUTDOWN_TIMEOUT_MS,NODE_ENV,NO_COLOR";
+const POST = { method: "POST" };
+
+/** Starts the server with its own permissions and no more. */
+function serve(env: Record<string, string>, flags: string[] = []): Script {
+  const permissions = ["--allow-net", `--allow-env=${ENV_NAMES}`, "--allow-read"];
+  return startScript(["run", ...permissions, "server.ts", ...flags], { cwd: ROOT, env: { HTTP_PORT: "0", ...env } });
+}
+
+async function urlOf(server: Script): Promise<string> {
+  const [, url] = await server.line(/listening on (http:\/\/[\w.]+:\d+)/);
+  return url;
+}
+
+async function statusOf(url: string, init?: RequestInit): Promise<number> {
+  const response = await fetch(url, init);
+  await response.body?.cancel();
+  return response.status;
+}
+
+const whenReady = (url: string) =>
+  waitFor(async () => await statusOf(`${url}/readyz`) === 200, { what: "the server to be ready" });
+
+Deno.test("the server makes the topic, takes names, and ends with 0 when asked to", async () => {
+  const { bootstrap } = await sharedKafka();
+  const topic = `test-${crypto.randomUUID()}`;
+  await using server = serve({ KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: topic });
+  const url = await urlOf(server);
+  await whenReady(url);
+  const { partition, offset, value } = await (await fetch(`${url}/names`, POST)).json();
+  const [record] = await readTopic(bootstrap, topic);
+  assert.deepEqual([record.partition, Number(record.offset), record.value?.toString()], [partition, offset, value]);
+  server.signal("SIGTERM");
+  assert.equal((await server.exit).code, 0, server.tail());
+  assert.deepEqual(server.stdoutLines, []);
+  await withAdmin(bootstrap, (admin) => admin.deleteTopics({ topics: [topic] }));
+});
+
+Deno.test("a port that is taken is named, with what to do", async () => {
+  const { bootstrap } = await sharedKafka();
+  const port = freePort();
+  using _listener = Deno.listen({ hostname: "127.0.0.1", port });
+  await using server = serve({ KAFKA_BROKERS: bootstrap }, ["--port", String(port)]);
+  await server.line(new RegExp(`Cannot serve on 127.0.0.1:${port}: port ${port} is taken; .*--port or HTTP_PORT`));
+  assert.equal((await server.exit).code, 1);
+});
+
+Deno.test("wrong settings end with 2 before anything begins", async () => {
+  await using server = serve({ KAFKA_BROKERS: "nonsense" }, ["--port", "abc"]);
+  await server.line(/HTTP_PORT is "abc", from --port; expected a whole number/);
+  assert.equal((await server.exit).code, 2);
+});
+
+Deno.test("a missing topic that may not be made ends the server, with what to do", async () => {
+  const { bootstrap } = await sharedKafka();
+  const topic = `never-${crypto.randomUUID()}`;
+  await using server = serve({ KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: topic, KAFKA_CREATE_TOPIC: "false" });
+  await server.line(new RegExp(`Topic "${topic}" does not exist and KAFKA_CREATE_TOPIC is false; create it, or set`));
+  assert.equal((await server.exit).code, 1);
+});
+
+Deno.test("without Kafka the server starts, says that it is not ready, and recovers by itself", async () => {
+  const { bootstrap } = await sharedKafka();
+  await using topic = await createTopic(bootstrap);
+  await using proxy = await startProxy({ target: { hostname: "127.0.0.1", port: freePort() } });
+  await using server = serve({ KAFKA_BROKERS: `127.0.0.1:${proxy.port}`, KAFKA_TOPIC: topic.name });
+  const url = await urlOf(server);
+  await server.line(/Kafka does not answer/);
+  assert.equal(await statusOf(`${url}/healthz`), 200);
+  assert.equal(await statusOf(`${url}/readyz`), 503);
+  const refusal = await fetch(`${url}/names`, POST);
+  assert.equal(refusal.status, 503);
+  assert.equal(refusal.headers.get("retry-after"), "1");
+  assert.match((await refusal.json()).message, /Kafka does not answer/);
+
+  const [hostname, port] = bootstrap.split(",")[0].split(":");
+  proxy.target = { hostname, port: Number(port) };
+  await whenReady(url);
+  assert.equal(await statusOf(`${url}/names`, POST), 200);
+  server.signal("SIGINT");
+  assert.equal((await server.exit).code, 0, server.tail());
+});
+
+Deno.test("on the way out", async (t) => {
+  await using kafka = await startProxiedKafka();
+  const [proxy] = kafka.proxies;
+  const env = { KAFKA_BROKERS: kafka.bootstrap, KAFKA_TOPIC: "stopping" };
+
+  await t.step("a request in flight is answered, newcomers are sent away, and the exit code is 0", async () => {
+    await using server = serve(env);
+    const url = await urlOf(server);
+    await whenReady(url);
+    const held = proxy.rule({ api: "Produce", times: 1, action: { do: "hold", at: "response" } });
+    const inFlight = fetch(`${url}/names`, POST);
+    await held.hit();
+    server.signal("SIGTERM");
+    await waitFor(async () => await statusOf(`${url}/readyz`) === 503, { what: "readiness to fail" });
+    assert.equal(await statusOf(`${url}/healthz`), 200);
+    const refusal = await fetch(`${url}/names`, POST);
+    assert.equal(refusal.status, 503);
+    assert.match((await refusal.json()).message, /The server is stopping/);
+    held[Symbol.dispose]();
+    assert.equal((await inFlight).status, 200);
+    const { partition, offset, value } = await (await inFlight).json();
+    assert.equal((await server.exit).code, 0, server.tail());
+    const records = await readTopic(kafka.bootstrap, "stopping");
+    const record = records.find((r) => r.partition === partition && Number(r.offset) === offset);
+    assert.equal(record?.value?.toString(), value);
+  });
+
+  await t.step("what Kafka does not take in time is counted as lost, and the exit code is 1", async () => {
+    await using server = serve({ ...env, SHUTDOWN_TIMEOUT_MS: "1500" });
+    const url = await urlOf(server);
+    await whenReady(url);
+    using lost = proxy.rule({ api: "Produce", action: { do: "drop", at: "response" } });
+    const inFlight = fetch(`${url}/names?count=3`, POST);
+    await lost.hit();
+    const began = performance.now();
+    server.signal("SIGTERM");
+    const answer = await inFlight;
+    assert.equal(answer.status, 504);
+    assert.equal((await answer.json()).error_code, 50401);
+    assert.equal((await server.exit).code, 1, server.tail());
+    assert.ok(performance.now() - began < 3_000);
+    assert.match(server.tail(), /3 messages might be lost/);
+  });
+
+  await t.step("a second signal ends it at once", async () => {
+    await using server = serve(env);
+    const url = await urlOf(server);
+    await whenReady(url);
+    using held = proxy.rule({ api: "Produce", action: { do: "hold", at: "response" } });
+    const inFlight = fetch(`${url}/names`, POST).catch(() => "cut off");
+    await held.hit();
+    server.signal("SIGTERM");
+    await waitFor(async () => await statusOf(`${url}/readyz`) === 503, { what: "readiness to fail" });
+    await new Promise((resolve) => setTimeout(resolve, 300)); // what comes sooner passes for an echo of the first
+    server.signal("SIGTERM");
+    assert.equal((await server.exit).code, 130);
+    assert.equal(await inFlight, "cut off");
+  });
+});
