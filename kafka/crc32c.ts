@@ -1,10 +1,14 @@
 /**
- * CRC32C (Castagnoli), the checksum of Kafka's record batches. Every byte that is produced or consumed passes through here once, hence the effort.
+ * CRC32C (Castagnoli), the checksum of Kafka's record batches. Every byte that is produced or consumed passes through
+ * here once, hence the effort.
  *
- * The usual table method looks up four bytes at a time, but each step has to wait for the one before. So three checksums run side by side, each
- * over every third word, and are put together at the end; the processor then works on all three at once. This is what zlib does under the name
- * "braided" (Kadatch and Jenkins, "Everything we know about CRC but afraid to forget"). It works because a CRC is linear: the checksum of the
- * whole is the exclusive or of what each word contributes, moved on by the bytes that follow it.
+ * The usual table method looks up four bytes at a time, but each step has to wait for the one before. So three
+ * checksums run side by side, each over every third word, and are put together at the end; the processor then works on
+ * all three at once. This is what zlib does under the name "braided" (Kadatch and Jenkins, "Everything we know about
+ * CRC but afraid to forget"). It works because a CRC is linear: the checksum of the whole is the exclusive or of what
+ * each word contributes, moved on by the bytes that follow it.
+ *
+ * @module
  */
 
 /** The polynomial 0x1EDC6F41 with its bits reversed, as this CRC shifts to the right. */
@@ -30,8 +34,9 @@ function makeTables(count: number): Int32Array[] {
 }
 
 /**
- * The CRC32C of `bytes` from `start` (default: the beginning) up to but without `end` (default: the length), as an unsigned 32-bit number.
- * Words are read in the byte order of the machine: little-endian on everything that Deno runs on.
+ * The CRC32C of `bytes` from `start` (default: the beginning) up to but without `end` (default: the length), as an
+ * unsigned 32-bit number. Words are read in the byte order of the machine: little-endian on everything that Deno runs
+ * on.
  */
 export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {
   const misaligned = -(bytes.byteOffset + start) & 3; // words can only be read at multiples of four

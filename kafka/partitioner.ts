@@ -1,6 +1,9 @@
 /**
- * Which partition a key belongs to: the same as for Kafka's Java producer and the clients that follow it, so that a key's records stay together and
- * in order whoever sends them. Records without a key have no place of their own: the accumulator chooses for them.
+ * Which partition a key belongs to: the same as for Kafka's Java producer and the clients that follow it, so that a
+ * key's records stay together and in order whoever sends them. Records without a key have no place of their own: the
+ * accumulator chooses for them.
+ *
+ * @module
  */
 
 const encoder = new TextEncoder();
@@ -20,7 +23,10 @@ function hashText(key: string): number {
   return key.length * 3 > scratch.length ? murmur2(encoder.encode(key)) : murmur2(scratch, encodeToScratch(key));
 }
 
-/** Returns the number of bytes. A loop over the characters is faster for short ASCII keys, which most are, than a call into the runtime. */
+/**
+ * Returns the number of bytes. A loop over the characters is faster for short ASCII keys, which most are, than a call
+ * into the runtime.
+ */
 function encodeToScratch(key: string): number {
   if (key.length > 48) return encoder.encodeInto(key, scratch).written;
   for (let i = 0; i < key.length; i++) {
@@ -32,7 +38,8 @@ function encodeToScratch(key: string): number {
 }
 
 /**
- * MurmurHash2 of the first `length` bytes (default: all), with the seed of Kafka's Java clients, as a signed 32-bit number.
+ * MurmurHash2 of the first `length` bytes (default: all), with the seed of Kafka's Java clients, as a signed 32-bit
+ * number.
  * Source: `org.apache.kafka.common.utils.Utils.murmur2`.
  */
 export function murmur2(bytes: Uint8Array, length = bytes.length): number {

@@ -44,6 +44,19 @@ Deno.test("a key's partition is that of kafkajs's Java-compatible partitioner, a
   }));
 });
 
+Deno.test("a key's partition does not depend on whether it comes as string or as bytes, whatever its length", () => {
+  for (const character of ["a", "é", "张", "😀", "\ud800"]) {
+    for (const times of [1, 2, 24, 47, 48, 49, 128, 255, 256, 257, 300, 768, 769, 5000]) {
+      const text = character.repeat(times);
+      assert.equal(
+        partitionForKey(text, 1009),
+        partitionForKey(Buffer.from(text), 1009),
+        `${times} times ${character}`,
+      );
+    }
+  }
+});
+
 Deno.test("an empty key has a partition like any other key", () => {
   assert.equal(murmur2(new Uint8Array()), 275646681);
   assert.equal(partitionForKey("", 10), 1);
