@@ -84,6 +84,7 @@ export async function startLocalKafka(options: LocalKafkaOptions = {}): Promise<
       await cluster.stop();
       if (!lostRace || tries === 3) throw error;
       for (const port of options.ports ?? []) checkFree(port); // if it is one of these, that is the better message
+      onProgress?.("another program was faster to take a port, starting Kafka again…");
     }
   }
 }
@@ -137,7 +138,7 @@ class Cluster implements LocalKafka {
           guardDir: this.#runDir,
           clusterId,
           properties,
-          java: command,
+          java: [...command, `-Dkafka.logs.dir=${this.#folder(i + 1)}`], // for us alone: a list of processes shows it
           javaOptions: i === 0 ? archive.writeOptions : [],
         }),
       );
@@ -228,6 +229,9 @@ class Cluster implements LocalKafka {
         "transaction.state.log.min.isr": inSync,
         "share.coordinator.state.topic.replication.factor": String(replicas),
         "share.coordinator.state.topic.min.isr": inSync,
+        // A broker that was killed is missed, and may come back, after this time; Kafka's own 9 s are long to wait.
+        "broker.session.timeout.ms": "4000",
+        "broker.heartbeat.interval.ms": "1000",
         "group.initial.rebalance.delay.ms": "0",
         "auto.create.topics.enable": "false",
         ...properties,

@@ -107,11 +107,11 @@ export class LocalNode {
     await this.#answers(options);
   }
 
-  /** The last lines of its log since it was started, at most 30. */
+  /** What its log says since it was started: the fatal error, if there is one, and the last lines; some 20 in all. */
   async logTail(): Promise<string> {
     const bytes = await Deno.readFile(this.log).catch(() => new Uint8Array());
     const log = new TextDecoder().decode(bytes.subarray(bytes.length < this.#logStart ? 0 : this.#logStart));
-    return log.trimEnd().split("\n").slice(-30).join("\n");
+    return tellingLines(log.trimEnd().split("\n")).join("\n");
   }
 
   #started(): Deno.ChildProcess {
@@ -188,6 +188,15 @@ export class LocalNode {
         `Its log (${this.log}) ends with:\n${await this.logTail()}`,
     );
   }
+}
+
+/** After a fatal error Kafka writes hundreds of lines about how it shuts down, and stack traces are as long. */
+function tellingLines(log: string[]): string[] {
+  const lines = log.filter((line) => !/^\s+at |^\s*\.\.\. \d+ more/.test(line));
+  const fatal = lines.findIndex((line) => / (ERROR|FATAL) .*fatal/i.test(line));
+  const error = fatal >= 0 ? fatal : lines.findIndex((line) => line.includes(" ERROR "));
+  if (error === -1 || error >= lines.length - 20) return lines.slice(-20);
+  return [...lines.slice(error, error + 10), "…", ...lines.slice(-10)];
 }
 
 function outcome({ code, signal }: Deno.CommandStatus): string {

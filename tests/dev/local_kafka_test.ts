@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { CACHE_DIR } from "../../dev/jars.ts";
+import { probeKafka } from "../../dev/kafka_probe.ts";
+import { startLocalKafka } from "../../dev/local_kafka.ts";
+import { freePorts } from "../../dev/ports.ts";
+import { createTopic, withAdmin } from "../support/kafka.ts";
+import { waitFor } from "../support/wait.ts";
+
+/** Temporary folders of this process; the shared Kafka is another process. */
+async function runFolders(): Promise<string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(CACHE_DIR));
+  return entries.map(({ name }) => name).filter((name) => name.startsWith(`run-${Deno.pid}-`));
+}
+
+async function temporaryFolder() {
+  const path = await Deno.makeTempDir();
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+async function topics(bootstrap: string): Promise<string[]> {
+  return await withAdmin(bootstrap, (admin) => admin.listTopics());
+}
+
+Deno.test("a Kafka starts from nothing, makes topics, and leaves no process, port or folder behind", async () => {
+  const kafka = await startLocalKafka();
+  const [node] = kafka.nodes;
+  assert.equal(kafka.bootstrap, `localhost:${node.port}`);
+  {
+    await using topic = await createTopic(kafka.bootstrap, { partitions: 2 });
+    assert.ok((await topics(kafka.bootstrap)).includes(topic.name));
+  }
+  await kafka.stop();
+  assert.equal((await node.exited).code, 143); // what Java ends with when SIGTERM stopped it
+  assert.equal((await probeKafka(`127.0.0.1:${node.port}`)).kind, "nothing");
+  assert.deepEqual(await runFolders(), []);
+});
+
+Deno.test("a restart on the same folder keeps the data", async () => {
+  await using data = await temporaryFolder();
+  let name: string;
+  {
+    await using kafka = await startLocalKafka({ dataDir: data.path });
+    ({ name } = await createTopic(kafka.bootstrap));
+  }
+  await using again = await startLocalKafka({ dataDir: data.path });
+  assert.deepEqual(await topics(again.bootstrap), [name]);
+});
+
+Deno.test("a node that was killed, or stopped while it was frozen, comes back on the same port with its data", async () => {
+  await using kafka = await startLocalKafka();
+  const [node] = kafka.nodes;
+  const { name } = await createTopic(kafka.bootstrap);
+
+  const killed = node.pid;
+  await node.kill();
+  assert.equal((await node.exited).signal, "SIGKILL");
+  assert.equal((await probeKafka(kafka.bootstrap)).kind, "nothing");
+  await node.start();
+  assert.notEqual(node.pid, killed);
+  assert.deepEqual(await topics(kafka.bootstrap), [name]);
+
+  node.signal("SIGSTOP");
+  assert.notEqual((await probeKafka(kafka.bootstrap, { timeout: 300 })).kind, "kafka");
+  await node.stop();
+  await node.start();
+  assert.deepEqual(await topics(kafka.bootstrap), [name]);
+});
+
+Deno.test("three nodes make a cluster that replicates, and clients are told the advertised ports", async () => {
+  const advertisedPorts = freePorts(3);
+  await using kafka = await startLocalKafka({ brokers: 3, advertisedPorts });
+  assert.equal(kafka.bootstrap, advertisedPorts.map((port) => `localhost:${port}`).join());
+  for (const { port } of kafka.nodes) {
+    const found = await probeKafka(`127.0.0.1:${port}`, { brokers: 3 });
+    assert.ok(found.kind === "kafka");
+    assert.deepEqual(found.brokers.toSorted(), kafka.bootstrap.split(",").toSorted());
+  }
+  // Nothing listens on the advertised ports: replicas only get in sync if brokers do not use them among themselves.
+  await using _proxies = forward(advertisedPorts, kafka.nodes.map(({ port }) => port));
+  await using topic = await createTopic(kafka.bootstrap);
+  await waitFor(async () => {
+    const { topics } = await withAdmin(kafka.bootstrap, (admin) => admin.fetchTopicMetadata({ topics: [topic.name] }));
+    return topics[0].partitions[0].isr.length === 3;
+  }, { what: "three replicas in sync" });
+});
+
+/** Passes connections on; without them clients reach nobody at the advertised ports. */
+function forward(from: number[], to: number[]): AsyncDisposable {
+  const listeners = from.map((port) => Deno.listen({ hostname: "127.0.0.1", port }));
+  const pipes: Promise<unknown>[] = [];
+  const accepting = listeners.map(async (listener, i) => {
+    for await (const client of listener) {
+      const broker = await Deno.connect({ hostname: "127.0.0.1", port: to[i] });
+      const both = [client.readable.pipeTo(broker.writable), broker.readable.pipeTo(client.writable)];
+      pipes.push(Promise.allSettled(both));
+    }
+  });
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const listener of listeners) listener.close();
+      await Promise.all([...accepting, ...pipes]);
+    },
+  };
+}
+
+Deno.test("a Kafka that ends early is reported with its exit code and the end of its log", async () => {
+  const start = startLocalKafka({ properties: { "num.io.threads": "none" } });
+  await assert.rejects(start, (error: Error) => {
+    assert.match(error.message, /^Kafka could not format|^Kafka node 1 ended with exit code 1/);
+    assert.match(error.message, /Invalid value none for configuration num\.io\.threads/);
+    return true;
+  });
+  assert.deepEqual(await runFolders(), []);
+});
+
+Deno.test("a Kafka that ends after it was formatted is reported with the end of its log", async () => {
+  await using data = await temporaryFolder();
+  await using first = await startLocalKafka({ dataDir: data.path });
+  const second = startLocalKafka({ dataDir: data.path });
+  await assert.rejects(second, (error: Error) => {
+    assert.match(error.message, /^Kafka node 1 ended with exit code 1; expected it to answer on localhost:\d+/);
+    assert.match(error.message, /Its log \(.*node-1\/kafka\.log\) ends with:/);
+    assert.match(error.message, /Failed to acquire lock on file \.lock/);
+    return true;
+  });
+  assert.equal((await probeKafka(first.bootstrap)).kind, "kafka");
+});
+
+Deno.test("a Kafka that lost the race for a port is started again, and in the end says which address it was", async () => {
+  const [taken, broker, controller] = freePorts(3);
+  using _listener = Deno.listen({ hostname: "127.0.0.1", port: taken });
+  const starts: string[] = [];
+  const properties = {
+    "listeners": `CLIENT://127.0.0.1:${taken},BROKER://127.0.0.1:${broker},CONTROLLER://127.0.0.1:${controller}`,
+    "controller.quorum.voters": `1@127.0.0.1:${controller}`,
+  };
+  const onProgress = (line: string) => starts.push(line);
+  await assert.rejects(startLocalKafka({ properties, onProgress }), new RegExp(`127\\.0\\.0\\.1:${taken}.*in use`));
+  assert.equal(starts.filter((line) => line.includes("again")).length, 2);
+});
+
+Deno.test("a port that is taken is named, with what to do", async () => {
+  const [port] = freePorts(1);
+  using _listener = Deno.listen({ hostname: "127.0.0.1", port });
+  await assert.rejects(startLocalKafka({ ports: [port] }), {
+    name: "PortTakenError",
+    message: new RegExp(`^Port ${port} is taken by another program; .*lsof -nP -iTCP:${port} .*or choose another port`),
+  });
+});
+
+Deno.test("a start that is given up leaves nothing behind, whenever that is", async () => {
+  for (const ms of [0, 150, 700, 1500]) {
+    const reason = new Error("given up");
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(reason), ms);
+    await assert.rejects(startLocalKafka({ signal: controller.signal }), reason);
+    assert.deepEqual(await runFolders(), []);
+  }
+});
+
+Deno.test("the data of a cluster are not used by one of another size", async () => {
+  await using data = await temporaryFolder();
+  await Deno.writeTextFile(
+    join(data.path, "cluster.json"),
+    JSON.stringify({ id: "MkU3OEVBNTcwNTJENDM2Qg", brokers: 3 }),
+  );
+  await assert.rejects(
+    startLocalKafka({ dataDir: data.path }),
+    new RegExp(`The data folder ${data.path} belongs to a cluster of 3 nodes, not of 1; expected the same number`),
+  );
+});
+
+Deno.test("a data folder that cannot be made is named", async () => {
+  await using data = await temporaryFolder();
+  const file = join(data.path, "a-file");
+  await Deno.writeTextFile(file, "");
+  await assert.rejects(startLocalKafka({ dataDir: join(file, "data") }), {
+    name: "UnavailableError",
+    message: new RegExp(`Cannot write into the folder ${file}/data`),
+  });
+});
