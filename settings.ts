@@ -101,7 +101,7 @@ export function list(
 ): Setting<readonly string[]> {
   const parse = (t: string) => {
     const items = t.split(",").map((item) => item.trim()).filter((item) => item);
-    return items.length < least ? refuse() : Object.freeze(items);
+    return items.length < least ? refuse() : items;
   };
   return setting(parse, [name, fallback, help], { expected: "items separated by commas", ...extra });
 }
@@ -146,7 +146,7 @@ export function readSettings<S extends Settings>(
     if (best?.text) found.add(row.name);
     const source = best?.text ?? row.default;
     try {
-      values[key] = source === undefined ? undefined : row.parse(source);
+      values[key] = source === undefined ? undefined : Object.freeze(row.parse(source));
     } catch (error) {
       wrong.push(row.name);
       const shown = row.secret ? "(secret)" : JSON.stringify(source);

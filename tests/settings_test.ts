@@ -155,10 +155,11 @@ test("a check of combinations sees the values, and as set only what has a text",
   assert.deepEqual(seen, [7, "hello", true, false, false]);
 });
 
-test("the result and its lists cannot be changed", () => {
+test("the result and all that its texts mean cannot be changed", () => {
   const values = read();
-  assert.ok(Object.isFrozen(values));
-  assert.ok(Object.isFrozen(values.items) && Object.isFrozen(values.names));
+  for (const value of [values, values.items, values.names]) assert.ok(Object.isFrozen(value));
+  const table = { object: setting((text) => ({ text }), ["KAFKA_OBJECT", "x", ""], { expected: "" }) };
+  assert.ok(Object.isFrozen(readSettings(table, { args: [], envFile: "", env: () => undefined }, () => []).object));
 });
 
 test("the help has a line for each setting: flag, variable, default, and what it is", () => {
