@@ -1,0 +1,186 @@
+/**
+ * Whatever happens to batches, every record gets exactly one outcome, and the right one: whoever is told an offset
+ * finds their record there.
+ */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import fc from "fast-check";
+import { DeliveryError } from "../../errors.ts";
+import { Accumulator, type PartitionQueue } from "../../kafka/accumulator.ts";
+import type { Batch } from "../../kafka/batch.ts";
+import { HEADER_BYTES } from "../../kafka/batch_layout.ts";
+import { Delivery, type Outcome } from "../../kafka/delivery.ts";
+import { readBatchHeader, readRecords } from "../../kafka/record_reader.ts";
+import { NOBODY, NOW } from "./random_records.ts";
+
+const PARTITIONS = 3;
+const LIMITS = { batchBytes: 400, bufferBytes: 1_000_000, deliveryTimeoutMs: 1_000 };
+const ERROR = new DeliveryError("timed-out", "too late");
+
+/** What may happen, to the queue of one partition where it concerns one. */
+type Event =
+  | { kind: "send"; partitions: number[]; size: number }
+  | { kind: "leave" | "fail" | "split" | "acknowledge" | "reject" | "expire"; partition: number }
+  | { kind: "wait"; ms: number };
+
+const anyPartition = fc.nat(PARTITIONS - 1);
+const anyEvent: fc.Arbitrary<Event> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant("send" as const),
+      partitions: fc.array(anyPartition, { minLength: 1, maxLength: 12 }),
+      size: fc.nat(150),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constantFrom(
+        "leave" as const,
+        "fail" as const,
+        "split" as const,
+        "acknowledge" as const,
+        "reject" as const,
+        "expire" as const,
+      ),
+      partition: anyPartition,
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("wait" as const), ms: fc.nat(200) }) },
+);
+
+/** Plays the sender's and the broker's parts, and keeps what each record should be told. */
+class Model {
+  readonly accumulator = new Accumulator(LIMITS);
+  readonly logs: string[][] = Array.from({ length: PARTITIONS }, () => []);
+  /** The values that each partition was given, in order. */
+  readonly sent: string[][] = Array.from({ length: PARTITIONS }, () => []);
+  readonly deliveries: { delivery: Delivery; values: string[] }[] = [];
+  readonly told = new Map<string, Outcome["status"]>();
+  now = NOW;
+
+  apply(event: Event): void {
+    if (event.kind === "wait") this.now += event.ms;
+    else if (event.kind === "send") this.#send(event.partitions, event.size);
+    else {
+      const queue = this.accumulator.queue("t", event.partition);
+      if (queue.batches.length > 0) this[event.kind](queue);
+    }
+  }
+
+  #send(partitions: number[], size: number): void {
+    const delivery = new Delivery(partitions.length);
+    const values = partitions.map((_, index) => `${this.deliveries.length}/${index} ${"x".repeat(size)}`);
+    for (const [index, partition] of partitions.entries()) {
+      const queue = this.accumulator.queue("t", partition);
+      this.accumulator.append(queue, { value: values[index] }, this.now, delivery, index);
+      this.sent[partition].push(values[index]);
+    }
+    this.deliveries.push({ delivery, values });
+  }
+
+  leave(queue: PartitionQueue): void {
+    queue.busy = true;
+    if (!queue.batches[0].frozen) void queue.batches[0].freeze(NOBODY, "none");
+  }
+
+  fail(queue: PartitionQueue): void {
+    queue.busy = false;
+    queue.batches[0].failures++;
+  }
+
+  split(queue: PartitionQueue): void {
+    queue.busy = false;
+    if (queue.batches[0].records.count > 1) this.accumulator.splitFirst(queue);
+  }
+
+  acknowledge(queue: PartitionQueue): void {
+    const [batch] = queue.batches;
+    const log = this.logs[queue.partition];
+    const base = log.length;
+    log.push(...this.#end(queue, batch, "acknowledged"));
+    const { partition } = queue;
+    this.accumulator.settle(batch, (i) => ({ status: "acknowledged", partition, offset: base + i, timestamp: 0 }));
+  }
+
+  reject(queue: PartitionQueue): void {
+    const [batch] = queue.batches;
+    this.#end(queue, batch, "rejected");
+    this.accumulator.settle(batch, () => ({ status: "rejected", error: ERROR, retriable: true }));
+  }
+
+  /** The last batch of a queue is too late, as may happen to any but the one on its way. */
+  expire(queue: PartitionQueue): void {
+    const batch = queue.batches.at(-1)!;
+    this.#end(queue, batch, "unknown");
+    this.accumulator.settle(batch, () => ({ status: "unknown", error: ERROR }));
+  }
+
+  /** Takes a batch out of its queue. Returns its values as the broker reads them from the bytes. */
+  #end(queue: PartitionQueue, batch: Batch, status: Outcome["status"]): string[] {
+    if (queue.batches[0] === batch) queue.busy = false;
+    if (!batch.frozen) void batch.freeze(NOBODY, "none");
+    const bytes = Buffer.from(batch.frozen!);
+    const header = readBatchHeader(bytes, 0)!;
+    const values = [...readRecords(header, bytes.subarray(HEADER_BYTES))].map((record) => String(record.value));
+    for (const value of values) {
+      assert.ok(!this.told.has(value), `${value} has its outcome already`);
+      this.told.set(value, status);
+    }
+    this.accumulator.remove(queue, batch);
+    return values;
+  }
+
+  check(): void {
+    let bytes = 0;
+    let records = 0;
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      const { batches } = this.accumulator.queue("t", partition);
+      for (const batch of batches) {
+        bytes += batch.reservedBytes;
+        records += batch.records.count;
+        assert.ok(batch.records.count <= 1 || batch.records.sizeInBytes <= LIMITS.batchBytes, "a batch is too large");
+      }
+      assert.equal(this.accumulator.active.has(this.accumulator.queue("t", partition)), batches.length > 0);
+    }
+    assert.deepEqual([this.accumulator.bytes, this.accumulator.records], [bytes, records]);
+  }
+
+  /** Everything left is acknowledged, and everybody must have been told the truth. */
+  async finish(): Promise<void> {
+    for (const queue of this.accumulator.active) while (queue.batches.length > 0) this.acknowledge(queue);
+    assert.deepEqual([this.accumulator.bytes, this.accumulator.records, this.accumulator.active.size], [0, 0, 0]);
+    for (const { delivery, values } of this.deliveries) {
+      const outcomes = await delivery.settled;
+      assert.deepEqual(outcomes.map(({ status }) => status), values.map((value) => this.told.get(value)));
+      for (const [index, outcome] of outcomes.entries()) {
+        if (outcome.status !== "acknowledged") continue;
+        assert.equal(this.logs[outcome.partition][outcome.offset], values[index]);
+      }
+    }
+    for (const [partition, log] of this.logs.entries()) {
+      const acknowledged = this.sent[partition].filter((value) => this.told.get(value) === "acknowledged");
+      assert.deepEqual(log, acknowledged, "in the log in the order they came");
+    }
+  }
+}
+
+Deno.test({
+  name:
+    "any sequence of sends, splits and outcomes tells every record its own outcome once, in order, and empties the buffer",
+  permissions: "none",
+  async fn() {
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyEvent, { maxLength: 60 }), async (events) => {
+        const model = new Model();
+        for (const event of events) {
+          model.apply(event);
+          model.check();
+        }
+        await model.finish();
+      }),
+      { numRuns: 300 },
+    );
+  },
+});
