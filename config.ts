@@ -81,6 +81,7 @@ const HTTP = {
   maxBodyBytes: integer("HTTP_MAX_BODY_BYTES", 1 << 20, "largest request body", [1, MAX_INT]),
   maxConnections: integer("HTTP_MAX_CONNECTIONS", 1000, "requests at work at once", [1, 1_000_000]),
   rateLimit: integer("HTTP_RATE_LIMIT", undefined, "requests per second per token or address", [1, MAX_INT]),
+  accessLog: toggle("HTTP_ACCESS_LOG", true, "one line on stderr for each request"),
   tlsCert: file("HTTP_TLS_CERT", "PEM file of the server's certificate"),
   tlsKey: file("HTTP_TLS_KEY", "PEM file of the server's key"),
 };

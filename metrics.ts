@@ -4,6 +4,7 @@
  *
  * @module
  */
+import process from "node:process";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
 /** What the delivery path counts. */
@@ -61,4 +62,70 @@ export function createProducerMetrics(registry: Registry): ProducerMetrics {
     retries: new Counter({ ...named("retries_total", "Batches to be sent again, by error"), labelNames: ["error"] }),
     identityResets: new Counter(named("identity_resets_total", "Partitions that took a fresh producer id")),
   };
+}
+
+/** What the HTTP side counts. */
+export interface HttpMetrics {
+  /** From a request's arrival to its response, in seconds. For streams: to their beginning. */
+  readonly requestSeconds: Histogram<"method" | "route" | "status">;
+  /** Names what counts the requests at work and the open event streams. */
+  watch(shown: { readonly atWork: number; readonly eventStreams: number }): void;
+}
+
+/** Registers what the HTTP side counts. */
+export function createHttpMetrics(registry: Registry): HttpMetrics {
+  const registers = [registry];
+  const named = (name: string, help: string) => ({ name: `kafka_deno_http_${name}`, help, registers });
+  let shown = { atWork: 0, eventStreams: 0 };
+  gauge(named("requests_at_work", "Requests without an answer yet"), () => shown.atWork);
+  gauge(named("event_streams", "Open streams of server-sent events"), () => shown.eventStreams);
+  return {
+    requestSeconds: new Histogram({
+      ...named("request_seconds", "Duration of HTTP requests by route and status"),
+      labelNames: ["method", "route", "status"],
+      buckets: LATENCY_SECONDS,
+    }),
+    watch: (watched) => shown = watched,
+  };
+}
+
+/** How often the event loop is asked how late it is, in ms. */
+const LAG_PROBE_MS = 500;
+
+/** Registers what is known of the process. @returns what ends the probing of the event loop */
+export function createProcessMetrics(registry: Registry): Disposable {
+  const registers = [registry];
+  const started = Date.now() / 1000 - performance.now() / 1000;
+  const named = (name: string, help: string) => ({ name, help, registers });
+  gauge(named("process_start_time_seconds", "Start of the process since 1970"), () => started);
+  gauge(named("process_resident_memory_bytes", "Resident memory"), () => Deno.memoryUsage().rss);
+  gauge(named("process_heap_bytes", "Heap in use"), () => Deno.memoryUsage().heapUsed);
+  new Counter({
+    ...named("process_cpu_seconds_total", "CPU time of the process, user and system"),
+    collect() {
+      const { user, system } = process.cpuUsage();
+      this.reset();
+      this.inc((user + system) / 1e6);
+    },
+  });
+  const lag = new Histogram({
+    ...named("kafka_deno_event_loop_lag_seconds", "How late a timer of the event loop was"),
+    buckets: LATENCY_SECONDS,
+  });
+  let expected = performance.now() + LAG_PROBE_MS;
+  const timer = setInterval(() => {
+    lag.observe(Math.max(0, performance.now() - expected) / 1000);
+    expected = performance.now() + LAG_PROBE_MS;
+  }, LAG_PROBE_MS);
+  Deno.unrefTimer(Number(timer));
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+function gauge(named: { name: string; help: string; registers: Registry[] }, value: () => number): void {
+  new Gauge({
+    ...named,
+    collect() {
+      this.set(value());
+    },
+  });
 }

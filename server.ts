@@ -6,13 +6,19 @@
  *
  * @module
  */
+import { Registry } from "prom-client";
+import { LogLevels } from "@std/log";
 import { type Config, configOrExit } from "./config.ts";
-import { rootCause } from "./errors.ts";
+import { ConfigError, rootCause } from "./errors.ts";
+import { AccessLog } from "./http/access_log.ts";
 import { App } from "./http/app.ts";
+import { createRoutes } from "./http/routes.ts";
+import { loadTokens } from "./http/token_file.ts";
 import { createKafka } from "./kafka/client.ts";
 import { backoff } from "./kafka/backoff.ts";
 import { ensureTopic } from "./kafka/topics.ts";
 import { loggerFor, setupLogging } from "./log.ts";
+import { createHttpMetrics, createProcessMetrics, createProducerMetrics } from "./metrics.ts";
 import { randomName } from "./names.ts";
 import { Producer } from "./producer.ts";
 import { stopSignal } from "./signals.ts";
@@ -31,16 +37,25 @@ type ServeConfig = Config<"serve">;
 /** Serves until told to stop. @returns how many records might be lost */
 async function serve(config: ServeConfig, signal: AbortSignal): Promise<number> {
   const log = loggerFor("server");
-  const producer = new Producer(config);
-  let problem: string | undefined = "starting";
-  const app = new App({ config, sink: producer, randomName, log, problem: () => problem });
+  const registry = new Registry();
+  using _metrics = createProcessMetrics(registry);
+  using tokens = loadTokens(config, log);
+  const producer = new Producer(config, createProducerMetrics(registry));
+  const accessLog = config.accessLog && log.level <= LogLevels.INFO
+    ? new AccessLog(Deno.stderr, config.logFormat ?? (Deno.stderr.isTerminal() ? "text" : "json"))
+    : undefined;
+  let obstacle: string | undefined = "starting";
+  const problem = () => app.stopping.aborted ? "the server is stopping" : producer.problem ?? obstacle;
+  const routes = createRoutes({ config, sink: producer, randomName, problem, registry });
+  const app = new App(config, { routes, tokens: tokens.current, log, metrics: createHttpMetrics(registry), accessLog });
   const server = listen(config, app);
   void producer.start();
-  const prepared = prepareTopic(config, producer, signal).then(() => problem = undefined);
+  const prepared = prepareTopic(config, producer, signal).then(() => obstacle = undefined);
   const failed = new Promise<never>((_, reject) => void prepared.catch(reject));
   const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
   const end = await Promise.race([stopped, server.finished, failed]).catch((error: unknown) => ({ error }));
   const lost = await stop(config, { app, server, producer });
+  await accessLog?.flush();
   if (lost > 0) log.error(`${lost} messages might be lost`);
   if (end) throw end.error;
   return lost;
@@ -107,6 +122,10 @@ async function main(): Promise<number> {
   try {
     return await serve(config, stopSignal()) > 0 ? 1 : 0;
   } catch (error) {
+    if (error instanceof ConfigError) {
+      console.error(error.message);
+      return 2;
+    }
     console.error(`Cannot serve on ${config.host}:${config.port}: ${rootCause(error)}`);
     return 1;
   }

@@ -1,86 +1,164 @@
 /**
- * The HTTP side as one function from request to response: the route table, what happens around every handler, and
- * the way out when the process is asked to stop.
+ * The HTTP side as one function from request to response: what happens around every handler, and the way out when the
+ * process is asked to stop.
  *
  * @module
  */
 import type { Logger } from "@std/log";
-import type { HttpConfig } from "../config.ts";
-import { errorResponse, toHttpError, unavailable } from "./errors.ts";
-import { handleHealth, readyHandler } from "./health.ts";
-import { namesHandler } from "./names.ts";
-import { produceHandler } from "./produce.ts";
+import type { HttpMetrics } from "../metrics.ts";
+import type { AccessLog } from "./access_log.ts";
+import { errorResponse, type HttpError, toHttpError, unavailable } from "./errors.ts";
+import { allowanceHeaders, RateLimiter } from "./rate_limit.ts";
 import { createRouter } from "./router.ts";
+import { allowOrigin, optionsResponse, SiteGuard, type SiteRules } from "./site_guard.ts";
 import { parseTarget } from "./target.ts";
-import type { HandledRoute, RecordSink } from "./types.ts";
+import type { Token, Tokens } from "./tokens.ts";
+import type { HandledRoute } from "./types.ts";
+
+/** The settings of an {@linkcode App}. */
+export interface AppConfig extends SiteRules {
+  /** Requests at work at once. */
+  maxConnections: number;
+  /** Requests per second for each token, or address where there is none. */
+  rateLimit?: number;
+}
 
 /** What an {@linkcode App} works with. */
 export interface AppParts {
-  config: HttpConfig & { topic: string };
-  sink: RecordSink;
-  randomName: () => string;
+  routes: readonly HandledRoute[];
+  tokens: Tokens;
   log: Logger;
-  /** Why the process cannot serve yet, beyond what the sink knows. */
-  problem?: () => string | undefined;
+  metrics: HttpMetrics;
+  accessLog?: AccessLog;
+}
+
+/** Ids of others that we take over: nothing that could do harm in a log. */
+const SAFE_ID = /^[\w.:@/+=-]{1,128}$/;
+const UNKNOWN_ADDRESS = "unknown";
+
+/** One request on its way through the app. */
+interface Exchange {
+  readonly request: Request;
+  readonly client: string;
+  readonly started: number;
+  readonly id: string;
+  path: string;
+  route?: HandledRoute;
+  token?: Token;
+  origin?: string;
+  headers?: Record<string, string>;
 }
 
 /** Turns requests into responses. */
 export class App {
+  readonly #config: AppConfig;
   readonly #parts: AppParts;
-  readonly #route: ReturnType<typeof createRouter<HandledRoute>>;
+  readonly #find: ReturnType<typeof createRouter<HandledRoute>>;
+  readonly #sites: SiteGuard;
+  readonly #limiter?: RateLimiter;
+  readonly #idPrefix = crypto.randomUUID().slice(0, 8) + "-";
+  readonly #stopping = new AbortController();
+  #requests = 0;
   #atWork = 0;
-  #draining = false;
   #idle?: () => void;
 
-  constructor(parts: AppParts) {
+  constructor(config: AppConfig, parts: AppParts) {
+    this.#config = config;
     this.#parts = parts;
-    this.#route = createRouter(this.#routes(parts));
+    this.#find = createRouter(parts.routes);
+    this.#sites = new SiteGuard(config);
+    if (config.rateLimit !== undefined) this.#limiter = new RateLimiter(config.rateLimit);
   }
 
-  #routes({ config, sink, randomName, problem }: AppParts): HandledRoute[] {
-    const produce = produceHandler(sink, config);
-    const why = () => this.#draining ? "the server is stopping" : problem?.() ?? sink.problem;
-    return [
-      { method: "POST", path: "/names", handle: namesHandler(sink, config.topic, randomName) },
-      { method: "POST", path: "/topics/{topic}", handle: produce },
-      { method: "POST", path: "/topics/{topic}/partitions/{partition}", handle: produce },
-      { method: "GET", path: "/healthz", handle: handleHealth },
-      { method: "GET", path: "/readyz", handle: readyHandler(why) },
-    ];
+  /** Requests without an answer yet. */
+  get atWork(): number {
+    return this.#atWork;
+  }
+
+  /** Aborts when the server begins to stop. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal;
   }
 
   /** Answers one request; never rejects. */
-  readonly fetch = async (request: Request): Promise<Response> => {
+  readonly fetch = async (request: Request, info?: Deno.ServeHandlerInfo): Promise<Response> => {
+    const given = request.headers.get("x-request-id");
+    const exchange: Exchange = {
+      request,
+      client: info?.remoteAddr && "hostname" in info.remoteAddr ? info.remoteAddr.hostname : UNKNOWN_ADDRESS,
+      started: performance.now(),
+      id: given !== null && SAFE_ID.test(given) ? given : this.#idPrefix + (this.#requests++).toString(36),
+      path: "",
+    };
     this.#atWork++;
     try {
-      return await this.#answer(request);
+      return this.#finish(exchange, await this.#answer(exchange));
     } catch (error) {
-      const known = toHttpError(error);
-      if (known.status === 500) this.#parts.log.error("a request failed unexpectedly", { url: request.url, error });
-      const response = errorResponse(known);
-      if (this.#draining) response.headers.set("connection", "close");
-      return response;
+      return this.#finish(exchange, this.#refuse(exchange, toHttpError(error)));
     } finally {
       if (--this.#atWork === 0) this.#idle?.();
     }
   };
 
-  async #answer(request: Request): Promise<Response> {
+  /** The cheapest checks come first. */
+  async #answer(exchange: Exchange): Promise<Response> {
+    const { request, id } = exchange;
     const { path, query } = parseTarget(request.url);
-    const { route, parameters } = this.#route(request.method, path);
-    if (route.method === "POST") {
-      if (this.#draining) throw unavailable("The server is stopping; send this again, to another or later");
-      if (this.#atWork > this.#parts.config.maxConnections) {
-        const limit = `expected at most ${this.#parts.config.maxConnections} (HTTP_MAX_CONNECTIONS)`;
-        throw unavailable(`${this.#atWork} requests are at work; ${limit}`);
+    exchange.path = path;
+    const found = this.#find(request.method, path);
+    exchange.origin = this.#sites.check(request);
+    if (typeof found === "string") return optionsResponse(request, found);
+    const { route, parameters } = found;
+    exchange.route = route;
+    let token: Token | undefined;
+    if (route.access !== "open") {
+      token = exchange.token = this.#parts.tokens.check(request.headers.get("authorization"), route.access);
+      if (this.#limiter) {
+        exchange.headers = allowanceHeaders(this.#limiter.take(token?.name ?? exchange.client, exchange.started));
       }
+      if (this.#stopping.signal.aborted) {
+        throw unavailable("The server is stopping; send this again, to another or later");
+      }
+      if (this.#atWork > this.#config.maxConnections) throw this.#tooMuch();
     }
-    return await route.handle({ request, query, parameters });
+    return await route.handle({ request, id, query, token, parameters });
+  }
+
+  #tooMuch(): HttpError {
+    const limit = `expected at most ${this.#config.maxConnections} (HTTP_MAX_CONNECTIONS)`;
+    return unavailable(`${this.#atWork} requests are at work; ${limit}`);
+  }
+
+  #refuse({ request, id, path }: Exchange, error: HttpError): Response {
+    if (error.status >= 500) {
+      const known = error.status !== 500;
+      const cause = known ? error.message : error.cause;
+      this.#parts.log[known ? "warn" : "error"]("a request failed", { id, method: request.method, path, cause });
+    }
+    return errorResponse(error);
+  }
+
+  /** What every response gets, whatever became of its request. */
+  #finish(exchange: Exchange, response: Response): Response {
+    const { request, route, id, origin, headers, started, client, path, token } = exchange;
+    response.headers.append("x-request-id", id);
+    if (headers) { for (const name in headers) response.headers.set(name, headers[name]); }
+    if (origin !== undefined) allowOrigin(response, origin);
+    if (this.#stopping.signal.aborted) response.headers.set("connection", "close");
+    const ms = performance.now() - started;
+    const { method } = request;
+    const { status } = response;
+    const labels = route
+      ? { method: route.method, route: route.path, status }
+      : { method: "other", route: "none", status };
+    this.#parts.metrics.requestSeconds.observe(labels, ms / 1000);
+    if (!route?.quiet) this.#parts.accessLog?.add({ method, path, status, ms, id, client, token: token?.name });
+    return response;
   }
 
   /** From now on: not ready, and no new work. Resolves when the work at hand is done. */
   async drain(): Promise<void> {
-    this.#draining = true;
+    this.#stopping.abort(new DOMException("the server is stopping", "AbortError"));
     if (this.#atWork > 0) await new Promise<void>((resolve) => this.#idle = resolve);
   }
 }

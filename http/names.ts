@@ -6,6 +6,7 @@
 import type { Outcome } from "../kafka/delivery.ts";
 import { anyAcknowledged, errorMembers, failureOf } from "./delivery.ts";
 import { integerParameter } from "./target.ts";
+import type { TopicGate } from "./topic.ts";
 import type { Handler, RecordSink } from "./types.ts";
 
 /** Most names of one request. */
@@ -13,8 +14,13 @@ const MAX_COUNT = 1_000;
 const ANSWER = { headers: { "content-type": "application/json" } };
 
 /** Writes one name, or `?count=N` of them. */
-export function namesHandler(sink: RecordSink, topic: string, randomName: () => string): Handler {
-  return async ({ query }) => {
+export function namesHandler(
+  sink: RecordSink,
+  gate: TopicGate,
+  { topic, randomName }: { topic: string; randomName: () => string },
+): Handler {
+  return async ({ query, token }) => {
+    gate.check(topic, token);
     const count = integerParameter(query, "count", { min: 1, max: MAX_COUNT, fallback: 0 });
     const records = Array.from({ length: Math.max(count, 1) }, () => ({ value: randomName() }));
     const outcomes = await sink.send(records, { topic });

@@ -9,7 +9,7 @@ import { anyAcknowledged, failureOf, offsetsJson } from "./delivery.ts";
 import { parseEnvelope, refuseSchema } from "./envelope.ts";
 import { HttpError } from "./errors.ts";
 import { checkAccept, type Format, formatOf, KAFKA_JSON, type SchemaFormat } from "./media_types.ts";
-import { checkTopic } from "./topic.ts";
+import type { TopicGate } from "./topic.ts";
 import type { Call, Handler, RecordSink } from "./types.ts";
 
 const ANSWER = { headers: { "content-type": KAFKA_JSON } };
@@ -17,19 +17,18 @@ const ANSWER = { headers: { "content-type": KAFKA_JSON } };
 /** Options of {@linkcode produceHandler}. */
 export interface ProduceOptions {
   maxBodyBytes: number;
-  /** HTTP_TOPICS. */
-  httpTopics: readonly string[];
+  gate: TopicGate;
 }
 
 /** Writes the records of a body to a topic, or to one of its partitions. */
-export function produceHandler(sink: RecordSink, { maxBodyBytes, httpTopics }: ProduceOptions): Handler {
-  return async ({ request, parameters: [topic, partition] }: Call) => {
+export function produceHandler(sink: RecordSink, { maxBodyBytes, gate }: ProduceOptions): Handler {
+  return async ({ request, token, parameters: [topic, partition] }: Call) => {
     const { headers } = request;
     const format = formatOf(headers.get("content-type"));
     if (format === "ndjson") throw new HttpError(415, "not yet");
     checkAccept(headers.get("accept"));
     checkBodyHeaders(headers, maxBodyBytes);
-    checkTopic(topic, httpTopics);
+    gate.check(topic, token);
     const only = partition === undefined ? undefined : parsePartition(partition);
     await sink.lookUp(topic);
     const records = parseAs(await readUtf8(request, maxBodyBytes), format);

@@ -26,8 +26,14 @@ interface Entry<R extends Route> {
   allow: string;
 }
 
-/** A finder for a table. `OPTIONS` and what is not in the table end in an error; `HEAD` is `GET`. */
-export function createRouter<R extends Route>(routes: readonly R[]): (method: string, path: string) => Match<R> {
+/**
+ * A finder for a table: the row, or for `OPTIONS` the methods that the path takes. `HEAD` is `GET`.
+ *
+ * It throws an `HttpError` 404 or 405 for what is not in the table.
+ */
+export function createRouter<R extends Route>(
+  routes: readonly R[],
+): (method: string, path: string) => Match<R> | string {
   const entries = new Map<string, Entry<R>>();
   for (const route of routes) {
     const entry = entries.get(route.path) ?? toEntry<R>(route.path);
@@ -45,6 +51,7 @@ export function createRouter<R extends Route>(routes: readonly R[]): (method: st
       throw new HttpError(404, `There is nothing at ${JSON.stringify(path.slice(0, 200))}; /docs lists what there is`);
     }
     const route = entry.byMethod.get(method);
+    if (method === "OPTIONS") return entry.allow;
     if (!route) {
       throw new HttpError(405, `${method} is not for ${path}; expected ${entry.allow}`, {
         headers: { allow: entry.allow },

@@ -7,6 +7,7 @@
 import type { Outcome } from "../kafka/delivery.ts";
 import type { ProducerRecord } from "../kafka/record.ts";
 import type { Route } from "./router.ts";
+import type { Right, Token } from "./tokens.ts";
 
 /** Where records go: the `Producer`, as far as it is needed here. */
 export interface RecordSink {
@@ -23,6 +24,10 @@ export interface Call {
   readonly request: Request;
   /** What comes after the question mark. */
   readonly query: string;
+  /** Its X-Request-Id, or one of ours. */
+  readonly id: string;
+  /** Whom the request's token stands for; undefined where nobody needs one. */
+  readonly token: Token | undefined;
   /** What the braces of the route's path stood for, decoded. */
   readonly parameters: readonly string[];
 }
@@ -33,4 +38,8 @@ export type Handler = (call: Call) => Response | Promise<Response>;
 /** A row of the route table. */
 export interface HandledRoute extends Route {
   handle: Handler;
+  /** The right that a token must give; `open`: no token is needed, and work at hand is no reason to refuse. */
+  access: Right | "open";
+  /** Not in the access log, as it comes every few seconds. */
+  quiet?: true;
 }

@@ -2,7 +2,11 @@
 
 import assert from "node:assert/strict";
 import { type Config, loadConfig } from "../../config.ts";
+import { Registry } from "prom-client";
 import { App, type AppParts } from "../../http/app.ts";
+import { createRoutes, type RouteParts } from "../../http/routes.ts";
+import { plainTokens, Tokens } from "../../http/tokens.ts";
+import { createHttpMetrics } from "../../metrics.ts";
 import { loggerFor } from "../../log.ts";
 import { Producer } from "../../producer.ts";
 import { createTopic, sharedKafka, type TopicOptions } from "../support/kafka.ts";
@@ -23,6 +27,7 @@ export interface TestApp extends AsyncDisposable {
 export interface TestAppOptions extends TopicOptions {
   /** Settings by their environment names. */
   env?: Record<string, string>;
+  routes?: Partial<RouteParts>;
   parts?: Partial<AppParts>;
 }
 
@@ -32,13 +37,30 @@ export function serveConfig(env: Record<string, string>): Config<"serve"> {
 }
 
 /** Makes a topic, a producer that has found Kafka, and an app over both. */
-export async function startApp({ env = {}, parts = {}, ...topicOptions }: TestAppOptions = {}): Promise<TestApp> {
+export async function startApp(
+  { env = {}, routes = {}, parts = {}, ...topicOptions }: TestAppOptions = {},
+): Promise<TestApp> {
   const { bootstrap } = await sharedKafka();
   const topic = await createTopic(bootstrap, topicOptions);
   const config = serveConfig({ KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: topic.name, ...env });
   const producer = new Producer(config);
   await producer.start();
-  const app = new App({ config, sink: producer, randomName: () => "李白", log: loggerFor("server"), ...parts });
+  const log = loggerFor("server");
+  const registry = new Registry();
+  const app: App = new App(config, {
+    routes: createRoutes({
+      config,
+      sink: producer,
+      randomName: () => "李白",
+      problem: () => producer.problem,
+      registry,
+      ...routes,
+    }),
+    tokens: new Tokens(plainTokens(config.tokens)),
+    log,
+    metrics: createHttpMetrics(registry),
+    ...parts,
+  });
   const request = (path: string, init?: RequestInit) =>
     app.fetch(new Request(new URL(path, "http://localhost:8082"), init));
   return {

@@ -6,7 +6,7 @@ import { answer, refused, startApp } from "./app_test_util.ts";
 const POST = { method: "POST" };
 
 Deno.test("a name is in Kafka where the answer says", async () => {
-  await using t = await startApp({ partitions: 3, parts: { randomName } });
+  await using t = await startApp({ partitions: 3, routes: { randomName } });
   const { value, ...where } = await answer(t.request("/names", POST), 200);
   const [record] = await readTopic(t.bootstrap, t.topic);
   assert.deepEqual(where, { topic: t.topic, partition: record.partition, offset: Number(record.offset) });

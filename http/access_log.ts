@@ -1,0 +1,114 @@
+/**
+ * One line for each request that was answered. At tens of thousands a second a log line of its own for each would cost
+ * more than the request: lines are put together by hand, and written many at a time.
+ *
+ * @module
+ */
+
+/** How long lines may wait to be written, in ms. */
+const FLUSH_MS = 100;
+/** So many characters are written without waiting. */
+const FLUSH_LENGTH = 1 << 16;
+/** Characters that may wait while nobody reads; what comes then is counted instead. */
+const MAX_WAITING = 1 << 20;
+
+/** What a line says. */
+export interface AccessEntry {
+  method: string;
+  path: string;
+  status: number;
+  /** How long it took, in ms. */
+  ms: number;
+  id: string;
+  /** The client's address. */
+  client: string;
+  /** Name of the token, if it had one. */
+  token: string | undefined;
+}
+
+/** Where lines go: `Deno.stderr`, for one. */
+export interface LogSink {
+  write(bytes: Uint8Array): Promise<number>;
+}
+
+/** Collects lines and writes them. */
+export class AccessLog {
+  readonly #sink: LogSink;
+  readonly #format: (entry: AccessEntry, time: string) => string;
+  readonly #encoder = new TextEncoder();
+  #waiting = "";
+  #dropped = 0;
+  #timer?: ReturnType<typeof setTimeout>;
+  #writing?: Promise<void>;
+  #now = 0;
+  #time = "";
+
+  constructor(sink: LogSink, format: "text" | "json") {
+    this.#sink = sink;
+    this.#format = format === "json" ? formatJson : formatText;
+  }
+
+  add(entry: AccessEntry): void {
+    if (this.#waiting.length > MAX_WAITING) return void this.#dropped++;
+    this.#waiting += this.#format(entry, this.#timestamp());
+    if (this.#waiting.length > FLUSH_LENGTH) void this.flush();
+    else this.#timer ??= setTimeout(() => void this.flush(), FLUSH_MS);
+  }
+
+  /** Resolves when all that waits is written. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    await (this.#writing ??= this.#write().finally(() => this.#writing = undefined));
+  }
+
+  async #write(): Promise<void> {
+    while (this.#waiting !== "") {
+      let text = this.#waiting;
+      this.#waiting = "";
+      if (this.#dropped > 0) text += `${this.#dropped} requests are not listed: nobody read this log in time\n`;
+      this.#dropped = 0;
+      const bytes = this.#encoder.encode(text);
+      try {
+        for (let written = 0; written < bytes.length;) written += await this.#sink.write(bytes.subarray(written));
+      } catch {
+        // Whoever read stderr has gone. Requests are answered all the same.
+      }
+    }
+  }
+
+  #timestamp(): string {
+    const now = Date.now();
+    if (now !== this.#now) this.#time = new Date(this.#now = now).toISOString();
+    return this.#time;
+  }
+}
+
+/** Fields in the order of importance; `message` is what a person reads first. */
+function formatJson({ method, path, status, ms, id, client, token }: AccessEntry, time: string): string {
+  const name = token === undefined ? "" : `,"token":${quote(token)}`;
+  return `{"time":"${time}","level":"INFO","component":"http","message":${
+    quote(`${method} ${path} ${status}`)
+  },"status":${status},` +
+    `"ms":${ms.toFixed(2)},"id":${quote(id)},"client":${quote(client)}${name}}\n`;
+}
+
+function formatText({ method, path, status, ms, id, client, token }: AccessEntry, time: string): string {
+  const name = token === undefined ? "" : ` token=${quote(token)}`;
+  const line = `${method} ${path} ${status}`;
+  return `${time.slice(11, 23)} INFO  http: ${isPlain(line) ? line : quote(line)} ms=${
+    ms.toFixed(2)
+  } id=${id} client=${client}${name}\n`;
+}
+
+function isPlain(text: string): boolean {
+  return /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/.test(text);
+}
+
+/** As JSON, and in ASCII: what came from outside cannot start a new line, move the cursor or reorder the text. */
+function quote(text: string): string {
+  if (isPlain(text)) return `"${text}"`;
+  const escape = (c: string) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0");
+  // deno-lint-ignore no-control-regex
+  return JSON.stringify(text).replace(/[^\x00-\x7e]/g, escape);
+}

@@ -1,0 +1,37 @@
+/**
+ * The table of routes: what this server offers.
+ *
+ * @module
+ */
+import { handleHealth, readyHandler } from "./health.ts";
+import { metricsHandler } from "./metrics.ts";
+import { namesHandler } from "./names.ts";
+import { produceHandler } from "./produce.ts";
+import { TopicGate } from "./topic.ts";
+import type { HandledRoute, RecordSink } from "./types.ts";
+
+/** What the handlers work with. */
+export interface RouteParts {
+  config: { topic: string; httpTopics: readonly string[]; maxBodyBytes: number };
+  sink: RecordSink;
+  randomName: () => string;
+  /** Why nobody should send requests here; undefined when all is well. */
+  problem: () => string | undefined;
+  /** The metrics of the whole program. */
+  registry: { metrics(): Promise<string>; contentType: string };
+}
+
+/** The table. */
+export function createRoutes({ config, sink, randomName, problem, registry }: RouteParts): HandledRoute[] {
+  const gate = new TopicGate(config.httpTopics);
+  const produce = produceHandler(sink, { maxBodyBytes: config.maxBodyBytes, gate });
+  const names = namesHandler(sink, gate, { topic: config.topic, randomName });
+  return [
+    { method: "POST", path: "/names", access: "write", handle: names },
+    { method: "POST", path: "/topics/{topic}", access: "write", handle: produce },
+    { method: "POST", path: "/topics/{topic}/partitions/{partition}", access: "write", handle: produce },
+    { method: "GET", path: "/healthz", access: "open", handle: handleHealth, quiet: true },
+    { method: "GET", path: "/readyz", access: "open", handle: readyHandler(problem), quiet: true },
+    { method: "GET", path: "/metrics", access: "read", handle: metricsHandler(registry), quiet: true },
+  ];
+}
