@@ -147,17 +147,14 @@ async function startWithDocker(options: ProvideOptions): Promise<ProvidedKafka> 
   const first = { ...options, port: services[0].port };
   if ((await probeKafka(addresses[0], { signal })).kind !== "nothing") return await useRunning(first);
   onProgress?.("starting Kafka with docker compose…");
-  const { code, output } = await compose(["up", "-d", "--wait", ...services.map(({ name }) => name)], { signal });
-  if (code !== 0) {
-    const why = `docker compose up failed: ${lastLine(output)}`;
-    onProgress?.(why);
-    throw new UnavailableError(`Docker: ${why}.`);
-  }
   const stop = async () => void await compose(["stop", ...services.map(({ name }) => name)]);
   try {
+    const { code, output } = await compose(["up", "-d", "--wait", ...services.map(({ name }) => name)], { signal });
+    if (code !== 0) throw new UnavailableError(`Docker: docker compose up failed: ${lastLine(output)}.`);
     await useRunning(first);
     return { ...provided(addresses.join(), "docker"), [Symbol.asyncDispose]: stop };
   } catch (error) {
+    onProgress?.("stopping what docker compose has started…");
     await stop();
     throw error;
   }
