@@ -93,6 +93,15 @@ Deno.test("a folder of jars that nobody finished is not used, and nothing in it 
   await assert.rejects(Deno.stat(join(folder, "stray.jar")), Deno.errors.NotFound);
 });
 
+Deno.test("jars of another version of the pom are fetched anew", async () => {
+  await using given = await setUp();
+  const { classpath } = await kafkaJars(given);
+  const contents = classpath.split(":")[0].replace(/[^/]+$/, "CONTENTS");
+  await Deno.writeTextFile(contents, (await Deno.readTextFile(contents)).replace(/^\w+/, "another"));
+  await kafkaJars(given);
+  assert.equal(await given.runs(), 2);
+});
+
 Deno.test("a cut-off jar in Maven's own repository is named, with the way to get rid of it", async () => {
   await using given = await setUp({ mvn: MAVEN.replace("sleep 0.2", `printf 'PK' >"$out/half.jar"`) });
   await assert.rejects(kafkaJars(given), {
