@@ -61,9 +61,10 @@ async function start(config: Config<"start">, { signal, print }: { signal: Abort
   print("start", "stopping: consumer, server, then Kafka if it was started here");
 }
 
-/** What `deno task` would run, without a shell between. */
+/** What `deno task` would run, without a shell between, and without Deno's own lines about downloads. */
 function argsOf(task: "serve" | "consume"): string[] {
-  return deno.tasks[task].split(" ").slice(1);
+  const [_deno, command, ...args] = deno.tasks[task].split(" ");
+  return [command, "--quiet", ...args];
 }
 
 function environment(config: Config<"start">, bootstrap: string): Record<string, string> {
