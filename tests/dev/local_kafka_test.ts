@@ -64,7 +64,7 @@ Deno.test("a node that was killed, or stopped while it was frozen, comes back on
 
   node.signal("SIGSTOP");
   assert.notEqual((await probeKafka(kafka.bootstrap, { timeout: 300 })).kind, "kafka");
-  await node.stop();
+  assert.equal((await node.stop())?.code, 143); // in order, and not killed
   await node.start();
   assert.deepEqual(await topics(kafka.bootstrap), [name]);
 });
