@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { CONSUMER, consumerMistakes } from "./consumer/settings.ts";
 import { ConfigError } from "./errors.ts";
 import {
   choice,
@@ -86,20 +87,6 @@ const HTTP = {
   tlsKey: file("HTTP_TLS_KEY", "PEM file of the server's key"),
 };
 
-/** Command line of the consumer. */
-const CONSUMER = {
-  topics: list("KAFKA_TOPIC", "test", "topic to read; may be repeated", {
-    kind: "repeated",
-    expected: "one or more topic names",
-    least: 1,
-  }),
-  groupId: text("KAFKA_GROUP_ID", "myConsumerGroup", "consumer group; none looks without joining or committing", {
-    flag: "group",
-  }),
-  idleTimeout: integer("--idle-timeout", 120, "say so after this many seconds without a message", [1, 86_400]),
-  quiet: toggle("--quiet", false, "nothing on stderr but warnings and errors"),
-};
-
 /** Command line of the producer. */
 const PRODUCER = {
   names: integer("--names", undefined, "write this many random Chinese names, not stdin's lines", [1, MAX_INT]),
@@ -139,7 +126,7 @@ const SCRIPTS = {
   start: { ...START, ...TOPIC, ...PROCESS },
   serve: { ...KAFKA, ...TOPIC, ...DELIVERY, ...HTTP, ...PROCESS },
   produce: { ...KAFKA, ...TOPIC, ...PRODUCER, ...DELIVERY, ...PROCESS },
-  consume: { ...KAFKA, ...CONSUMER, ...PROCESS },
+  consume: { ...KAFKA, ...CONSUMER, ...DELIVERY, ...PROCESS },
 };
 
 /** The scripts that read settings. */
@@ -219,5 +206,6 @@ function crossCheck(values: Values<Settings>, isSet: (name: string) => boolean):
     `HTTP_HOST is "${config.host}", which others can reach, without tokens; ` +
       `expected HTTP_TOKENS or HTTP_TOKENS_FILE, or HTTP_ANONYMOUS=true to let everybody write`,
   );
+  mistakes.push(...consumerMistakes(values as Partial<Config<"consume">>, isSet));
   return mistakes;
 }

@@ -1,0 +1,73 @@
+/**
+ * One partition between the fetcher, which fills it, and whoever takes from it. At most one chunk waits, so that
+ * memory is bounded and the next one is on its way while one is being worked on.
+ *
+ * @module
+ */
+import type { Chunk } from "./chunk.ts";
+import type { TopicPartition } from "./group_requests.ts";
+
+/** A partition that is being read. */
+export class Feed implements TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+  /** Where the next Fetch begins. */
+  position: number;
+  /** Where the partition ended when it was last asked for; undefined before that. */
+  end: number | undefined;
+  /** Not before this time, in ms since 1970, after something went wrong. */
+  notBefore = 0;
+  failures = 0;
+  readonly #onTake: (chunk: Chunk) => void;
+  #chunk: Chunk | undefined;
+  #saidEnd = -1;
+  #arrival = Promise.withResolvers<void>();
+
+  constructor({ topic, partition }: TopicPartition, position: number, onTake: (chunk: Chunk) => void) {
+    this.topic = topic;
+    this.partition = partition;
+    this.position = position;
+    this.#onTake = onTake;
+  }
+
+  /** Whether there is room for more. */
+  get hungry(): boolean {
+    return this.#chunk === undefined;
+  }
+
+  /** What came after the position. Empty chunks only count where they tell of an end that is news. */
+  put(chunk: Chunk): boolean {
+    this.position = chunk.next;
+    if (chunk.end !== undefined && chunk.next === chunk.from && chunk.end === this.#saidEnd) return false;
+    if (chunk.end === undefined && chunk.next === chunk.from) return false;
+    this.#saidEnd = chunk.end ?? -1;
+    this.#chunk = chunk;
+    this.#arrival.resolve();
+    return true;
+  }
+
+  /** The next chunk, when there is one; undefined when the signal aborts. */
+  async take(signal: AbortSignal): Promise<Chunk | undefined> {
+    const wake = () => this.#arrival.resolve();
+    signal.addEventListener("abort", wake);
+    while (!this.#chunk && !signal.aborted) {
+      await this.#arrival.promise;
+      this.#arrival = Promise.withResolvers();
+    }
+    signal.removeEventListener("abort", wake);
+    return signal.aborted ? undefined : this.#drop();
+  }
+
+  /** Reads from here next; what waits is dropped. */
+  seek(position: number): void {
+    this.position = position;
+    this.#drop();
+  }
+
+  #drop(): Chunk | undefined {
+    const chunk = this.#chunk;
+    this.#chunk = undefined;
+    if (chunk) this.#onTake(chunk);
+    return chunk;
+  }
+}
