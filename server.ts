@@ -16,6 +16,7 @@ import { createRoutes } from "./http/routes.ts";
 import { loadTokens } from "./http/token_file.ts";
 import { createKafka } from "./kafka/client.ts";
 import { backoff } from "./kafka/backoff.ts";
+import { Inspector } from "./kafka/inspector.ts";
 import { ensureTopic } from "./kafka/topics.ts";
 import { loggerFor, setupLogging } from "./log.ts";
 import { createHttpMetrics, createProcessMetrics, createProducerMetrics } from "./metrics.ts";
@@ -46,7 +47,8 @@ async function serve(config: ServeConfig, signal: AbortSignal): Promise<number> 
     : undefined;
   let obstacle: string | undefined = "starting";
   const problem = () => app.stopping.aborted ? "the server is stopping" : producer.problem ?? obstacle;
-  const routes = createRoutes({ config, sink: producer, randomName, problem, registry });
+  const view = new Inspector(() => createKafka(config));
+  const routes = createRoutes({ config, sink: producer, view, randomName, problem, registry });
   const app = new App(config, { routes, tokens: tokens.current, log, metrics: createHttpMetrics(registry), accessLog });
   const server = listen(config, app);
   void producer.start();
@@ -55,6 +57,7 @@ async function serve(config: ServeConfig, signal: AbortSignal): Promise<number> 
   const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
   const end = await Promise.race([stopped, server.finished, failed]).catch((error: unknown) => ({ error }));
   const lost = await stop(config, { app, server, producer });
+  await view.close();
   await accessLog?.flush();
   if (lost > 0) log.error(`${lost} messages might be lost`);
   if (end) throw end.error;

@@ -4,6 +4,7 @@
  * @module
  */
 import { handleHealth, readyHandler } from "./health.ts";
+import { type ClusterView, metadataHandlers } from "./metadata.ts";
 import { metricsHandler } from "./metrics.ts";
 import { namesHandler } from "./names.ts";
 import { produceHandler } from "./produce.ts";
@@ -14,6 +15,7 @@ import type { HandledRoute, RecordSink } from "./types.ts";
 export interface RouteParts {
   config: { topic: string; httpTopics: readonly string[]; maxBodyBytes: number };
   sink: RecordSink;
+  view: ClusterView;
   randomName: () => string;
   /** Why nobody should send requests here; undefined when all is well. */
   problem: () => string | undefined;
@@ -22,14 +24,23 @@ export interface RouteParts {
 }
 
 /** The table. */
-export function createRoutes({ config, sink, randomName, problem, registry }: RouteParts): HandledRoute[] {
+export function createRoutes({ config, sink, view, randomName, problem, registry }: RouteParts): HandledRoute[] {
   const gate = new TopicGate(config.httpTopics);
   const produce = produceHandler(sink, { maxBodyBytes: config.maxBodyBytes, gate });
   const names = namesHandler(sink, gate, { topic: config.topic, randomName });
+  const told = metadataHandlers(view, gate);
   return [
     { method: "POST", path: "/names", access: "write", handle: names },
     { method: "POST", path: "/topics/{topic}", access: "write", handle: produce },
     { method: "POST", path: "/topics/{topic}/partitions/{partition}", access: "write", handle: produce },
+    { method: "GET", path: "/topics", access: "read", handle: told.topics },
+    { method: "GET", path: "/topics/{topic}", access: "read", handle: told.topic },
+    { method: "GET", path: "/topics/{topic}/partitions", access: "read", handle: told.partitions },
+    { method: "GET", path: "/topics/{topic}/partitions/{partition}", access: "read", handle: told.partition },
+    { method: "GET", path: "/topics/{topic}/partitions/{partition}/offsets", access: "read", handle: told.offsets },
+    { method: "GET", path: "/brokers", access: "read", handle: told.brokers },
+    { method: "GET", path: "/groups", access: "read", handle: told.groups },
+    { method: "GET", path: "/groups/{group}/lag", access: "read", handle: told.lag },
     { method: "GET", path: "/healthz", access: "open", handle: handleHealth, quiet: true },
     { method: "GET", path: "/readyz", access: "open", handle: readyHandler(problem), quiet: true },
     { method: "GET", path: "/metrics", access: "read", handle: metricsHandler(registry), quiet: true },

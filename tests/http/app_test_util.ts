@@ -6,6 +6,8 @@ import { Registry } from "prom-client";
 import { App, type AppParts } from "../../http/app.ts";
 import { createRoutes, type RouteParts } from "../../http/routes.ts";
 import { plainTokens, Tokens } from "../../http/tokens.ts";
+import { createKafka } from "../../kafka/client.ts";
+import { Inspector } from "../../kafka/inspector.ts";
 import { createHttpMetrics } from "../../metrics.ts";
 import { loggerFor } from "../../log.ts";
 import { Producer } from "../../producer.ts";
@@ -46,11 +48,13 @@ export async function startApp(
   const producer = new Producer(config);
   await producer.start();
   const log = loggerFor("server");
+  const view = new Inspector(() => createKafka(config));
   const registry = new Registry();
   const app: App = new App(config, {
     routes: createRoutes({
       config,
       sink: producer,
+      view,
       randomName: () => "李白",
       problem: () => producer.problem,
       registry,
@@ -78,6 +82,7 @@ export async function startApp(
       });
     },
     async [Symbol.asyncDispose]() {
+      await view.close();
       await producer.close({ deadline: Date.now() + 5_000 });
       await topic[Symbol.asyncDispose]();
     },

@@ -1,0 +1,228 @@
+/**
+ * What there is in a cluster, for those who ask over HTTP: topics, partitions, offsets, groups and their lag. On
+ * connections of its own, made when the first one asks, so that no question waits behind records.
+ *
+ * @module
+ */
+import { DeliveryError, rootCause } from "../errors.ts";
+import {
+  allCommitted,
+  describeConfigs,
+  describeGroups,
+  describeTopics,
+  type GroupDescription,
+  listGroups,
+  type TopicDescription,
+} from "./admin_requests.ts";
+import { BrokerError, check, Code } from "./broker_error.ts";
+import type { KafkaClient } from "./client.ts";
+import { Cluster } from "./cluster.ts";
+import { BEGINNING, END, listOffsets } from "./fetch_requests.ts";
+import { findCoordinator, type TopicPartition } from "./group_requests.ts";
+
+/** How far a group is behind in a partition. Null: unknown, as the partition is no longer there. */
+export interface PartitionLag extends TopicPartition {
+  committed: number;
+  endOffset: number | null;
+  lag: number | null;
+}
+
+/** A group's positions. */
+export interface GroupLag {
+  state: string;
+  partitions: PartitionLag[];
+}
+
+const LEADERLESS = -1;
+
+/**
+ * Asks a cluster.
+ *
+ * Methods reject with a `DeliveryError`: `unknown-topic`, `unknown-partition`, `not-authorized`, or `kafka` when Kafka
+ * does not answer as it should.
+ */
+export class Inspector {
+  readonly #makeClient: () => KafkaClient;
+  #cluster?: Promise<Cluster>;
+
+  /** @param makeClient Called for the first question, and again after the connection was lost. */
+  constructor(makeClient: () => KafkaClient) {
+    this.#makeClient = makeClient;
+  }
+
+  /** Ids of the brokers, sorted. */
+  brokers(): Promise<number[]> {
+    return this.#ask("list the brokers", async (cluster) => {
+      const { brokers } = await cluster.askAny(describeTopics([]));
+      return brokers.sort((a, b) => a - b);
+    });
+  }
+
+  /** Names of all topics that are not internal, sorted. */
+  topics(): Promise<string[]> {
+    return this.#ask("list the topics", async (cluster) => {
+      const { topics } = await cluster.askAny(describeTopics("all"));
+      return topics.filter(({ internal }) => !internal).map(({ topic }) => topic).sort();
+    });
+  }
+
+  /** A topic's partitions. */
+  topic(topic: string): Promise<TopicDescription> {
+    return this.#ask(`describe topic "${topic}"`, (cluster) => describe(cluster, topic));
+  }
+
+  /** A topic's settings. */
+  configs(topic: string): Promise<[name: string, value: string | null][]> {
+    return this.#ask(`read the settings of topic "${topic}"`, async (cluster) => {
+      const { code, configs } = await cluster.askAny(describeConfigs(topic));
+      check(`read the settings of topic "${topic}"`, code);
+      return configs;
+    });
+  }
+
+  /** The first offset of a partition, and the one that the next record gets. */
+  offsets(topic: string, partition: number): Promise<{ beginning: number; end: number }> {
+    return this.#ask(`find the offsets of ${topic}[${partition}]`, async (cluster) => {
+      const { partitions } = await describe(cluster, topic);
+      const leader = partitions.find((p) => p.partition === partition)?.leader;
+      if (leader === undefined) {
+        const text = `Topic "${topic}" has no partition ${partition}; expected 0 to ${partitions.length - 1}`;
+        throw new DeliveryError("unknown-partition", text);
+      }
+      if (leader === LEADERLESS) throw new Error("the partition has no leader");
+      const [beginning, end] = await Promise.all([BEGINNING, END].map(async (time) => {
+        const [found] = await cluster.ask(leader, listOffsets([{ topic, partition, time }]));
+        check(`find the offsets of ${topic}[${partition}]`, found.code);
+        return found.offset;
+      }));
+      return { beginning, end };
+    });
+  }
+
+  /** All groups, sorted by name. */
+  groups(): Promise<GroupDescription[]> {
+    return this.#ask("list the groups", async (cluster) => {
+      const found = await Promise.all((await cluster.nodes()).map(async (nodeId) => {
+        const { code, groups } = await cluster.ask(nodeId, listGroups());
+        check("list the groups", code);
+        return groups.length === 0 ? [] : await cluster.ask(nodeId, describeGroups(groups));
+      }));
+      return found.flat().sort((a, b) => a.group < b.group ? -1 : 1);
+    });
+  }
+
+  /** How far a group is behind in every partition that it has committed to. Undefined: there is no such group. */
+  lag(group: string): Promise<GroupLag | undefined> {
+    return this.#ask(`read the positions of group "${group}"`, async (cluster) => {
+      const found = await cluster.askAny(findCoordinator(group));
+      check(`find the coordinator of group "${group}"`, found.code);
+      const [[{ state }], { code, positions }] = await Promise.all([
+        cluster.ask(found.nodeId, describeGroups([group])),
+        cluster.ask(found.nodeId, allCommitted(group)),
+      ]);
+      check(`read the positions of group "${group}"`, code);
+      if (positions.length === 0 && state === "Dead") return undefined;
+      const ends = await endsOf(cluster, positions);
+      const partitions = positions.map(({ topic, partition, offset: committed }) => {
+        const endOffset = ends.get(`${topic} ${partition}`) ?? null;
+        return {
+          topic,
+          partition,
+          committed,
+          endOffset,
+          lag: endOffset === null ? null : Math.max(0, endOffset - committed),
+        };
+      });
+      const order = (a: PartitionLag, b: PartitionLag) =>
+        a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition;
+      return { state, partitions: partitions.sort(order) };
+    });
+  }
+
+  /** Disconnects. */
+  async close(): Promise<void> {
+    const cluster = await this.#cluster?.catch(() => undefined);
+    this.#cluster = undefined;
+    await cluster?.close();
+  }
+
+  async #ask<T>(action: string, ask: (cluster: Asker) => Promise<T>): Promise<T> {
+    const connected = this.#cluster ??= this.#connect();
+    try {
+      return await ask(new Asker(await connected));
+    } catch (error) {
+      if (error instanceof DeliveryError) throw error;
+      if (error instanceof BrokerError) throw refusal(error);
+      // The next question finds a new connection: this one may know brokers that have gone.
+      if (this.#cluster === connected) void this.close();
+      throw new DeliveryError("kafka", `Cannot ${action}: ${rootCause(error)}`, { cause: error });
+    }
+  }
+
+  async #connect(): Promise<Cluster> {
+    const cluster = new Cluster(this.#makeClient());
+    await cluster.connect();
+    return cluster;
+  }
+}
+
+/** Questions to one broker or to any, that are answered or rejected. */
+class Asker {
+  readonly #cluster: Cluster;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  async nodes(): Promise<number[]> {
+    await this.#cluster.fetchMetadata([]);
+    return this.#cluster.nodes();
+  }
+
+  async ask<T>(nodeId: number, request: Parameters<typeof Cluster.prototype.send<T>>[1]): Promise<T> {
+    // The broker may be one that came after we last looked.
+    if (!this.#cluster.nodes().includes(nodeId)) await this.#cluster.fetchMetadata([]);
+    return (await this.#cluster.send(nodeId, request))!;
+  }
+
+  async askAny<T>(request: Parameters<typeof Cluster.prototype.send<T>>[1]): Promise<T> {
+    return await this.ask(await this.#cluster.anyNode(), request);
+  }
+}
+
+async function describe(cluster: Asker, topic: string): Promise<TopicDescription> {
+  const { topics: [found] } = await cluster.askAny(describeTopics([topic]));
+  check(`describe topic "${topic}"`, found.code);
+  return found;
+}
+
+/** End offsets, by "topic partition"; those that cannot be found are left out. */
+async function endsOf(cluster: Asker, partitions: readonly TopicPartition[]): Promise<Map<string, number>> {
+  const names = [...new Set(partitions.map(({ topic }) => topic))];
+  if (names.length === 0) return new Map();
+  const { topics } = await cluster.askAny(describeTopics(names));
+  const leaders = new Map(
+    topics.flatMap(({ topic, partitions }) => partitions.map((p) => [`${topic} ${p.partition}`, p.leader])),
+  );
+  const byLeader = Map.groupBy(partitions, (p) => leaders.get(`${p.topic} ${p.partition}`) ?? LEADERLESS);
+  byLeader.delete(LEADERLESS);
+  const found = await Promise.all(
+    [...byLeader].map(([nodeId, asked]) =>
+      cluster.ask(nodeId, listOffsets(asked.map(({ topic, partition }) => ({ topic, partition, time: END }))))
+    ),
+  );
+  return new Map(found.flat().filter(({ code }) => code === 0).map((p) => [`${p.topic} ${p.partition}`, p.offset]));
+}
+
+const INVALID_TOPIC = 17;
+const NOT_AUTHORIZED: readonly number[] = [29, 30, 31];
+
+function refusal(error: BrokerError): DeliveryError {
+  const { code, message } = error;
+  const failure = code === Code.unknownTopicOrPartition || code === INVALID_TOPIC
+    ? "unknown-topic"
+    : NOT_AUTHORIZED.includes(code)
+    ? "not-authorized"
+    : "kafka";
+  return new DeliveryError(failure, message, { code, cause: error });
+}
