@@ -18,6 +18,9 @@ const STOP_TIMEOUT = 20_000;
  */
 const BECOME_KAFKA = 'echo $$ >"$0/node-$1.pid" && [ ! -e "$0/closed" ] && shift && exec "$@" >>kafka.log 2>&1';
 
+/** Under the C locale Java on Linux cannot open a jar in a folder with a Chinese name. */
+const LOCALE = { LC_ALL: "C.UTF-8" };
+
 /** What a node is made of. */
 export interface NodeSettings {
   readonly id: number;
@@ -130,6 +133,7 @@ export class LocalNode {
     const [command, ...options] = java;
     const { code, output } = await run(command, ["-XX:TieredStopAtLevel=1", ...options, ...args], {
       cwd: folder,
+      env: LOCALE,
       signal,
     });
     if (code !== 0) throw new Error(`Kafka could not format its folder ${folder} (exit code ${code}):\n${output}`);
@@ -146,6 +150,7 @@ export class LocalNode {
     this.#child = new Deno.Command("sh", {
       args: ["-c", BECOME_KAFKA, guardDir, String(id), ...command],
       cwd: folder,
+      env: LOCALE,
       stdin: "null",
       stdout: "null",
       stderr: "null",

@@ -1,9 +1,9 @@
-// Starts a Kafka as the tests of guard.sh need it: they kill this program. `deno run hold_kafka.ts NODES`
+// Starts a Kafka as the tests of guard.sh need it: they kill this program. `deno run hold_kafka.ts NODES [CACHE_FOLDER]`
 import { startLocalKafka } from "../../dev/local_kafka.ts";
 
 if (import.meta.main) {
   console.log("starting");
-  const kafka = await startLocalKafka({ brokers: Number(Deno.args[0]) });
+  const kafka = await startLocalKafka({ brokers: Number(Deno.args[0]), cacheDir: Deno.args[1] });
   console.log(JSON.stringify(kafka.nodes.map(({ pid, port }) => ({ pid, port }))));
   await Promise.all(kafka.nodes.map(({ exited }) => exited));
 }

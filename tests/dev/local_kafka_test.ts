@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { type ISocketFactory, Kafka, logLevel } from "kafkajs";
 import net from "node:net";
-import { join } from "node:path";
-import { CACHE_DIR } from "../../dev/jars.ts";
+import { dirname, join } from "node:path";
+import { CACHE_DIR, kafkaJars } from "../../dev/jars.ts";
 import { probeKafka } from "../../dev/kafka_probe.ts";
 import { startLocalKafka } from "../../dev/local_kafka.ts";
 import { freePorts } from "../../dev/ports.ts";
 import { applyPatches } from "../../kafka/patches.ts";
 import { createTopic, withAdmin } from "../support/kafka.ts";
+import { startScript, waitFor } from "../support/wait.ts";
 
 /** Temporary folders of this process; the shared Kafka is another process. */
 async function runFolders(): Promise<string[]> {
@@ -162,6 +163,22 @@ Deno.test("the data of a cluster are not used by one of another size", async () 
     startLocalKafka({ dataDir: data.path }),
     new RegExp(`The data folder ${data.path} belongs to a cluster of 3 nodes, not of 1; expected the same number`),
   );
+});
+
+Deno.test("a folder with a Chinese name is no trouble, whatever the locale", async () => {
+  await using folder = await temporaryFolder();
+  const { version, classpath } = await kafkaJars();
+  const cacheDir = join(folder.path, "我的 项目, 缓存");
+  await Deno.mkdir(cacheDir);
+  await Deno.symlink(dirname(classpath.split(":")[0]), join(cacheDir, `kafka-${version}`));
+  const holder = ["run", "-A", "--no-config", "--no-lock", join(import.meta.dirname!, "hold_kafka.ts"), "1", cacheDir];
+  await using script = startScript(holder, { env: { LC_ALL: "C" } });
+  await script.line(/^\[\{"pid"/);
+  script.signal("SIGKILL");
+  await script.exit;
+  await waitFor(async () => (await Array.fromAsync(Deno.readDir(cacheDir))).every(({ name }) => !/^run-/.test(name)), {
+    what: "the guard to clean up",
+  });
 });
 
 Deno.test("a data folder that cannot be made is named", async () => {
