@@ -58,11 +58,17 @@ export class Handling {
    */
   async handle(records: readonly ConsumedRecord[], surroundings: Surroundings): Promise<void> {
     if (this.#many && records.length > 1 && await this.#handleTogether(records, surroundings)) return;
+    const context: HandlerContext = { signal: surroundings.hurry, attempt: 1, log: this.#options.log };
     for (const record of records) {
       if (surroundings.stop.aborted) return;
-      if (!await this.#handleOne(record, surroundings)) return;
+      try {
+        const handled = this.#one(record, context);
+        if (handled) await handled; // a promise that need not be awaited costs more than most handlers
+      } catch (error) {
+        if (!await this.#handleAgain(record, { error, ...surroundings })) return;
+      }
       surroundings.onHandled(record);
-      await this.#letOthersRun();
+      if (Date.now() > this.#turnAt) await this.#letOthersRun();
     }
   }
 
@@ -71,7 +77,7 @@ export class Handling {
     try {
       await this.#many!(records, { signal: hurry, attempt: 1, log });
       onHandled(records.at(-1)!);
-      await this.#letOthersRun();
+      if (Date.now() > this.#turnAt) await this.#letOthersRun();
       return true;
     } catch (error) {
       if (error instanceof OutputClosed) throw error;
@@ -86,24 +92,38 @@ export class Handling {
     }
   }
 
-  /** @returns whether it was handled, or became a dead letter; not when there was no time for that */
-  async #handleOne(record: ConsumedRecord, { stop, hurry }: Surroundings): Promise<boolean> {
+  /**
+   * Tries again after the first attempt has failed.
+   *
+   * @returns whether it was handled, or became a dead letter; not when there was no time for that
+   */
+  async #handleAgain(
+    record: ConsumedRecord,
+    { error, stop, hurry }: { error: unknown; stop: AbortSignal; hurry: AbortSignal },
+  ): Promise<boolean> {
     const { maxAttempts, retryBackoffMs, log } = this.#options;
-    for (let attempt = 1;; attempt++) {
+    const { topic, partition, offset } = record;
+    for (let attempt = 1, failure = error;; attempt++) {
+      if (failure instanceof OutputClosed) throw failure;
+      if (hurry.aborted) return false;
+      const hopeless = (failure as { retriable?: boolean } | undefined)?.retriable === false;
+      if (attempt >= maxAttempts || hopeless) return await this.#bury(record, { error: failure, attempt, hurry });
+      const pauseMs = Math.min(MAX_PAUSE_MS, retryBackoffMs * 2 ** (attempt - 1)) * (0.5 + Math.random());
+      log.warn("handler failed; trying again", {
+        topic,
+        partition,
+        offset,
+        attempt,
+        pauseMs: pauseMs | 0,
+        error: failure,
+      });
+      await sleep(pauseMs, stop);
+      if (stop.aborted) return false;
       try {
-        const handled = this.#one(record, { signal: hurry, attempt, log } satisfies HandlerContext);
-        if (handled) await handled;
+        await this.#one(record, { signal: hurry, attempt: attempt + 1, log });
         return true;
       } catch (error) {
-        if (error instanceof OutputClosed) throw error;
-        if (hurry.aborted) return false;
-        const { topic, partition, offset } = record;
-        const hopeless = (error as { retriable?: boolean } | undefined)?.retriable === false;
-        if (attempt >= maxAttempts || hopeless) return await this.#bury(record, { error, attempt, hurry });
-        const pauseMs = Math.min(MAX_PAUSE_MS, retryBackoffMs * 2 ** (attempt - 1)) * (0.5 + Math.random());
-        log.warn("handler failed; trying again", { topic, partition, offset, attempt, pauseMs: pauseMs | 0, error });
-        await sleep(pauseMs, stop);
-        if (stop.aborted) return false;
+        failure = error;
       }
     }
   }
@@ -135,8 +155,6 @@ export class Handling {
 
   /** Handlers that never wait for anything would keep the process from its heartbeats. */
   async #letOthersRun(): Promise<void> {
-    const now = Date.now();
-    if (now < this.#turnAt) return;
     await nextTurn();
     this.#turnAt = Date.now() + TURN_MS;
   }

@@ -32,7 +32,7 @@ const LAST_COMMIT_MS = 2_000;
 const CLOSE_MS = 600;
 
 /** What outlives a client. */
-export interface Shared extends Omit<WorkerTools, "onProgress"> {
+export interface Shared extends Omit<WorkerTools, "onHandled" | "onProgress"> {
   /** Of the last client, so that its successor takes its place in the group. */
   memberId: string;
   /** Partitions that were begun, and where they were left: a new client does not begin them again. */
@@ -218,14 +218,19 @@ export class Session implements GroupListener {
     const { signal: stop } = this.#stopWork;
     const { signal: hurry } = this.#hurry;
     const key = keyOf(position);
+    const onHandled = () => this.#commits?.touch();
     const onProgress = () => {
-      this.#commits?.touch();
+      onHandled();
       run.reached(worker.feed, worker.handled);
       run.endIfDone([...this.#jobs.values()].map(({ worker }) => worker.feed));
     };
     // A group that had no position gets one when there is something to commit, or when one was asked for.
     const none = this.#config.from.at === "committed" ? position.offset : -1;
-    const worker = new Worker(this.#fetcher.add(position), { ...this.#shared, onProgress }, committed ?? none);
+    const worker = new Worker(
+      this.#fetcher.add(position),
+      { ...this.#shared, onHandled, onProgress },
+      committed ?? none,
+    );
     const work = async () => {
       await unfinished.get(key);
       await worker.work(stop, hurry);

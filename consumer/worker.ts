@@ -26,7 +26,9 @@ export interface WorkerTools {
   slots: Slots;
   /** Whether a record is for the handler; those that are not count as handled. */
   wanted: (record: TopicRecord) => boolean;
-  /** Told when something was handled. */
+  /** Told after every record, or after several. */
+  onHandled: () => void;
+  /** Told after all records that were at hand. */
   onProgress: () => void;
   log: Logger;
 }
@@ -98,13 +100,13 @@ export class Worker {
     records: TopicRecord[],
     { stop, hurry, next }: { stop: AbortSignal; hurry: AbortSignal; next: number },
   ): Promise<boolean> {
-    const { run, handling, onProgress } = this.#tools;
+    const { run, handling } = this.#tools;
     if (stop.aborted) return false;
     const admitted = run.admit(records.length);
     const batch = admitted < records.length ? records.slice(0, admitted) : records;
     const onHandled = ({ offset }: { offset: number }) => {
       this.handled = offset + 1;
-      onProgress();
+      this.#tools.onHandled();
     };
     try {
       await handling.handle(batch, { stop, hurry, onHandled });
@@ -117,7 +119,7 @@ export class Worker {
     }
     const all = batch.length === records.length && (batch.at(-1)?.offset ?? -1) < this.handled;
     if (all) this.handled = next;
-    onProgress();
+    this.#tools.onProgress();
     return all;
   }
 
