@@ -28,7 +28,8 @@ export interface FakeBroker extends AsyncDisposable {
 
 /** Starts one that answers what `answer` returns; `echo <id>` by default. */
 export function startFakeBroker(
-  answer: (request: Request) => Uint8Array = ({ correlationId }) => Buffer.from(`echo ${correlationId}`),
+  answer: (request: Request) => Uint8Array | Promise<Uint8Array> = ({ correlationId }) =>
+    Buffer.from(`echo ${correlationId}`),
 ): FakeBroker {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { hostname, port } = listener.addr;
@@ -43,7 +44,7 @@ export function startFakeBroker(
         const request = parseRequest(frame);
         requests.push(request);
         if (!request.answered) continue;
-        await writeAll(conn, responseFrame(request, answer(request)));
+        await writeAll(conn, responseFrame(request, await answer(request)));
       }
     });
     ends.push({ how, rest: splitter.rest() });

@@ -75,6 +75,7 @@ export class FaultProxy implements AsyncDisposable {
   target: Address;
   readonly hostname = "127.0.0.1";
   #port = 0;
+  #seed: number;
   #random: Random;
   #server: net.Server;
   #links = new Set<Link>();
@@ -94,6 +95,7 @@ export class FaultProxy implements AsyncDisposable {
   /** Use {@linkcode startProxy}. */
   constructor({ target, seed = 1 }: ProxyOptions) {
     this.target = target;
+    this.#seed = seed;
     this.#random = seededRandom(seed);
     this.#server = net.createServer(
       { allowHalfOpen: true },
@@ -124,7 +126,9 @@ export class FaultProxy implements AsyncDisposable {
    * request and its response are two messages.
    */
   rule(options: RuleOptions): Rule {
-    const rule = new Rule(options, this.#random);
+    // Its own numbers, so that what it hits does not hang on what others do.
+    const seed = this.#seed + 1_000_003 * this.#rules.length;
+    const rule = new Rule(options, seededRandom(seed));
     this.#rules.push(rule);
     return rule;
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import net from "node:net";
 import { answersAre, endOf, setUp } from "./proxy_test_util.ts";
-import { FakeClient, startFakeBroker } from "./frame_peers.ts";
+import { FakeClient, requestFrame, startFakeBroker } from "./frame_peers.ts";
 import { startProxy } from "./proxy.ts";
 import { freePort, waitFor } from "./wait.ts";
 
@@ -25,23 +26,42 @@ for (const direction of ["request", "response", "both"] as const) {
   });
 }
 
-Deno.test("what a client sent into a black hole before it closed arrives once healed", async () => {
+Deno.test("what a client sent into a black hole before it closed arrives once healed, and so does its end", async () => {
   await using test = await setUp();
   const { client, proxy, broker } = test;
   proxy.blackhole();
   await client.ask(2);
   client.close();
+  await using silent = await FakeClient.connect(proxy.port);
+  silent.close();
   await new Promise((resolve) => setTimeout(resolve, 60));
   assert.equal(broker.requests.length, 1);
+  assert.equal(broker.ends.length, 0);
   proxy.heal();
-  await waitFor(() => broker.ends.length > 0, { what: "the broker's end" });
+  await waitFor(() => broker.ends.length === 2, { what: "both ends at the broker" });
+  assert.deepEqual(broker.requests.map((it) => it.correlationId), [1, 2]);
+});
+
+Deno.test("what a client sent into a black hole before a reset is lost", async () => {
+  await using test = await setUp();
+  const { proxy, broker } = test;
+  const passed = proxy.rule({ action: { do: "count" } });
+  const socket = net.connect(proxy.port, "127.0.0.1");
+  socket.write(requestFrame({ id: 2 }));
+  await passed.hit();
+  proxy.blackhole();
+  await new Promise((resolve) => socket.write(requestFrame({ id: 3 }), resolve));
+  socket.resetAndDestroy();
+  await waitFor(() => broker.ends.length > 0, { what: "the reset at the broker" });
+  proxy.heal();
+  assert.equal(broker.ends[0].how, "rst");
   assert.deepEqual(broker.requests.map((it) => it.correlationId), [1, 2]);
 });
 
 Deno.test("latency is added to each round trip, and several share it", async () => {
   await using test = await setUp();
   const { client, proxy } = test;
-  proxy.latency(200, 40);
+  proxy.latency(400, 80);
   const start = performance.now();
   for (let id = 2; id <= 20; id++) await client.ask(id);
   await answersAre(
@@ -49,12 +69,12 @@ Deno.test("latency is added to each round trip, and several share it", async () 
     Array.from({ length: 20 }, (_, i) => `echo ${i + 1}`),
   );
   const took = performance.now() - start;
-  assert.ok(took >= 159 && took < 1000, `took ${took} ms`);
+  assert.ok(took >= 319 && took < 3000, `took ${took} ms`);
   proxy.heal();
   const again = performance.now();
   await client.ask(21);
   await waitFor(() => client.answers.length === 21, { what: "the answer" });
-  assert.ok(performance.now() - again < 150);
+  assert.ok(performance.now() - again < 300);
 });
 
 Deno.test("the bandwidth limit counts for each direction", async () => {
@@ -66,7 +86,7 @@ Deno.test("the bandwidth limit counts for each direction", async () => {
   await client.ask(1);
   await waitFor(() => client.answers.length > 0, { what: "5,000 bytes" });
   const took = performance.now() - start;
-  assert.ok(took >= 490 && took < 1500, `took ${took} ms`);
+  assert.ok(took >= 490 && took < 3000, `took ${took} ms`);
 });
 
 Deno.test("connections old and new are cut after their life, until healed", async () => {
@@ -82,7 +102,7 @@ Deno.test("connections old and new are cut after their life, until healed", asyn
     await using client = await FakeClient.connect(proxy.port);
     endings.add(await endOf(client));
     const lived = performance.now() - start;
-    assert.ok(lived >= 95 && lived < 400, `lived ${lived} ms`);
+    assert.ok(lived >= 95 && lived < 1500, `lived ${lived} ms`);
   }
   assert.deepEqual([...endings].sort(), ["fin", "rst"]);
   await using last = await FakeClient.connect(proxy.port);

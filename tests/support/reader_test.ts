@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import zlib from "node:zlib";
 import { createTopic, sharedKafka, withAdmin } from "./kafka.ts";
+import { startProxy } from "./proxy.ts";
 import { committedOffsets, endOffsets, type ReadRecord, readTopic, startOffsets } from "./reader.ts";
+import { waitFor } from "./wait.ts";
 
 const text = (record: ReadRecord) => `${record.partition}/${record.offset} ${record.value}`;
 
@@ -147,4 +149,20 @@ Deno.test("a topic or a broker that is not there is an error, not an empty topic
   await assert.rejects(readTopic(bootstrap, missing), /could not read 0 records .*Unknown topic missing/);
   await assert.rejects(endOffsets(bootstrap, missing), /could not list the offsets of topic missing/);
   await assert.rejects(readTopic("127.0.0.1:1", "x", { timeout: 500 }), /could not read 0 records of topic x/);
+});
+
+Deno.test("no connection is left open, whatever became of the reading", async () => {
+  const { bootstrap } = await sharedKafka();
+  const [hostname, port] = bootstrap.split(",")[0].split(":");
+  await using topic = await createTopic(bootstrap);
+  await using proxy = await startProxy({ target: { hostname, port: Number(port) } });
+  const through = `127.0.0.1:${proxy.port}`;
+  await readTopic(through, topic.name);
+  await endOffsets(through, topic.name);
+  await committedOffsets(through, "none", topic.name);
+  await assert.rejects(readTopic(through, topic.name, { until: 1, timeout: 300 }));
+  proxy.rule({ api: "Metadata", action: { do: "drop", at: "response" } });
+  await assert.rejects(readTopic(through, topic.name, { timeout: 300 }));
+  await waitFor(() => proxy.stats.connections.open === 0, { what: "all connections to be closed" });
+  assert.equal(proxy.stats.connections.total, 5);
 });
