@@ -1,0 +1,155 @@
+// Consumers in this process, with handlers that remember what they got; and as scripts, for what only a process can show.
+
+import { BaseHandler, Logger, type LogRecord } from "@std/log";
+import { type Config, loadConfig } from "../../config.ts";
+import { Consumer } from "../../consumer/consumer.ts";
+import type { ConsumedRecord, HandlerModule } from "../../handlers/types.ts";
+import { Producer, type ProducerRecord } from "../../producer.ts";
+import { committedOffsets } from "../support/reader.ts";
+import { type Script, startScript, waitFor } from "../support/wait.ts";
+
+/** What a handler got, kept after the record's bytes are gone. */
+export interface Handled {
+  partition: number;
+  offset: number;
+  value: string | null;
+}
+
+/** A consumer at work; disposing stops it. */
+export interface RunningConsumer extends AsyncDisposable {
+  /** In the order in which they were handled. */
+  readonly handled: Handled[];
+  readonly logLines: string[];
+  /** Resolves as `Consumer.consume` does. */
+  readonly done: Promise<boolean>;
+  /** Asks it to stop, and waits. */
+  stop(): Promise<boolean>;
+}
+
+/** A group's name that no other test has. */
+export function newGroup(): string {
+  return `test-${crypto.randomUUID()}`;
+}
+
+/** Settings from flags alone: neither the environment nor a file has a say. */
+export function configFor(bootstrap: string, args: readonly string[]): Config<"consume"> {
+  return loadConfig("consume", { args: ["--brokers", bootstrap, ...args], env: () => undefined, envFile: "" });
+}
+
+/** Starts a consumer. Its handler remembers each record when `module` has handled it. */
+export function startConsumer(
+  bootstrap: string,
+  args: readonly string[],
+  module: HandlerModule = { default: () => {} },
+): RunningConsumer {
+  const handled: Handled[] = [];
+  const remember = ({ partition, offset, value }: ConsumedRecord) =>
+    handled.push({ partition, offset, value: value === null ? null : new TextDecoder().decode(value) });
+  const one = module.default;
+  const many = module.batch;
+  const logLines: string[] = [];
+  const log = new Logger("consumer", "DEBUG", { handlers: [new Lines(logLines)] });
+  const consumer = new Consumer(
+    configFor(bootstrap, args),
+    {
+      ...(one && {
+        default: async (record, context) => {
+          await one(record, context);
+          remember(record);
+        },
+      }),
+      ...(many && {
+        batch: async (records, context) => {
+          await many(records, context);
+          records.forEach(remember);
+        },
+      }),
+    },
+    log,
+  );
+  const stop = new AbortController();
+  const done = consumer.consume(stop.signal);
+  done.catch(() => {}); // whoever cares awaits it
+  const end = () => {
+    stop.abort();
+    return done;
+  };
+  return {
+    handled,
+    logLines,
+    done,
+    stop: end,
+    [Symbol.asyncDispose]: async () => {
+      await end().catch(() => {});
+    },
+  };
+}
+
+class Lines extends BaseHandler {
+  readonly #lines: string[];
+
+  constructor(lines: string[]) {
+    super("DEBUG", { formatter: ({ levelName, msg, args: [fields] }: LogRecord) => format(levelName, msg, fields) });
+    this.#lines = lines;
+  }
+
+  override log(line: string): void {
+    this.#lines.push(line);
+  }
+}
+
+function format(level: string, message: string, fields: unknown): string {
+  const shown = Object.entries(fields ?? {}).map(([name, value]) => ` ${name}=${value}`);
+  return `${level} ${message}${shown.join("")}`;
+}
+
+/** Starts `consumer.ts` as a script of its own. */
+export function startConsumerScript(bootstrap: string, args: readonly string[]): Script {
+  const permissions = ["--allow-net", "--allow-env", "--allow-read", "--allow-write"];
+  return startScript(["run", ...permissions, "consumer.ts", "--brokers", bootstrap, "--log-format", "text", ...args]);
+}
+
+/** Writes records; all of them must be acknowledged. */
+export async function produce(bootstrap: string, topic: string, records: readonly ProducerRecord[]): Promise<void> {
+  await using producer = await startProducer(bootstrap);
+  await producer.send(topic, records);
+}
+
+/** A producer for a test that writes more than once. */
+export async function startProducer(bootstrap: string) {
+  const sources = { args: ["--brokers", bootstrap, "--compression", "none"], env: () => undefined, envFile: "" };
+  const producer = new Producer(loadConfig("produce", sources));
+  await producer.start();
+  return {
+    async send(topic: string, records: readonly ProducerRecord[]): Promise<void> {
+      for (let i = 0; i < records.length; i += 10_000) {
+        for (const outcome of await producer.send(records.slice(i, i + 10_000), { topic })) {
+          if (outcome.status !== "acknowledged") throw outcome.error;
+        }
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      await producer.close({ deadline: Date.now() + 5_000 });
+    },
+  };
+}
+
+/** So many records with values that tell them apart, dealt out to partitions in turn. */
+export function numbered(count: number, { partitions = 1, from = 0 } = {}): ProducerRecord[] {
+  return Array.from({ length: count }, (_, i) => ({ value: `value ${from + i}`, partition: (from + i) % partitions }));
+}
+
+/** Waits until a group has committed these offsets, as another client sees them. */
+export async function untilCommitted(
+  bootstrap: string,
+  { group, topic }: { group: string; topic: string },
+  offsets: readonly number[],
+): Promise<void> {
+  let last: unknown;
+  await waitFor(async () => {
+    last = (await committedOffsets(bootstrap, group, topic)).map((offset) => Number(offset ?? -1));
+    return JSON.stringify(last) === JSON.stringify(offsets);
+  }, { what: `group ${group} to commit ${offsets}`, timeout: 20_000 }).catch((error) => {
+    throw new Error(`${error.message}; it has committed ${last}`, { cause: error });
+  });
+}
