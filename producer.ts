@@ -97,11 +97,11 @@ export class Producer {
     if (this.#closing) this.#intake.refuse(delivery, new DeliveryError("closing", "The producer is closing"));
     else if (signal?.aborted) {
       this.#intake.refuse(delivery, new DeliveryError("aborted", "The call was aborted before it began"));
-    } else if (complete) this.#accept(records, known, delivery);
+    } else if (complete && !this.#metadata.isLooking(topic)) this.#accept(records, known, delivery);
     else {
       this.#metadata.lookUp(topic).then(
         (found) => this.#accept(records, found, delivery),
-        (error) => this.#intake.refuse(delivery, error),
+        (error) => complete ? this.#accept(records, known, delivery) : this.#intake.refuse(delivery, error),
       );
     }
     if (signal) settleOnAbort(delivery, signal);

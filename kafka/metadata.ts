@@ -70,6 +70,11 @@ export class Metadata {
     return known?.code === 0 ? known : undefined;
   }
 
+  /** Whether somebody waits for {@linkcode lookUp}, so that whoever comes now should not overtake them. */
+  isLooking(topic: string): boolean {
+    return this.#looks.has(topic);
+  }
+
   /**
    * Asks Kafka for a topic, at most once a second for one that does not exist.
    *
