@@ -80,6 +80,10 @@ const HTTP = {
   allowedHosts: list("HTTP_ALLOWED_HOSTS", LOOPBACK.join(), "Host headers that are served"),
   allowedOrigins: list("HTTP_ALLOWED_ORIGINS", "", "web origins that may call"),
   maxBodyBytes: integer("HTTP_MAX_BODY_BYTES", 1 << 20, "largest request body", [1, MAX_INT]),
+  bodyTimeoutMs: integer("HTTP_BODY_TIMEOUT_MS", 30_000, "for a whole body, or the next piece of a stream, in ms", [
+    100,
+    3_600_000,
+  ]),
   maxConnections: integer("HTTP_MAX_CONNECTIONS", 1000, "requests at work at once", [1, 1_000_000]),
   rateLimit: integer("HTTP_RATE_LIMIT", undefined, "requests per second per token or address", [1, MAX_INT]),
   accessLog: toggle("HTTP_ACCESS_LOG", true, "one line on stderr for each request"),

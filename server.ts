@@ -48,7 +48,7 @@ async function serve(config: ServeConfig, signal: AbortSignal): Promise<number> 
   let obstacle: string | undefined = "starting";
   const problem = () => app.stopping.aborted ? "the server is stopping" : producer.problem ?? obstacle;
   const view = new Inspector(() => createKafka(config));
-  const routes = createRoutes({ config, sink: producer, view, randomName, problem, registry });
+  const routes = createRoutes({ config, log, sink: producer, view, randomName, problem, registry });
   const app = new App(config, { routes, tokens: tokens.current, log, metrics: createHttpMetrics(registry), accessLog });
   const server = listen(config, app);
   void producer.start();

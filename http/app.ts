@@ -96,9 +96,18 @@ export class App {
     } catch (error) {
       return this.#finish(exchange, this.#refuse(exchange, toHttpError(error)));
     } finally {
-      if (--this.#atWork === 0) this.#idle?.();
+      this.#done();
     }
   };
+
+  readonly hold = (): () => void => {
+    this.#atWork++;
+    return () => this.#done();
+  };
+
+  #done(): void {
+    if (--this.#atWork === 0) this.#idle?.();
+  }
 
   /** The cheapest checks come first. */
   async #answer(exchange: Exchange): Promise<Response> {
@@ -121,7 +130,8 @@ export class App {
       }
       if (this.#atWork > this.#config.maxConnections) throw this.#tooMuch();
     }
-    return await route.handle({ request, id, query, token, parameters });
+    const { stopping, hold } = this;
+    return await route.handle({ request, id, query, token, parameters, stopping, hold });
   }
 
   #tooMuch(): HttpError {

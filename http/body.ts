@@ -1,64 +1,97 @@
 /**
- * Reads a request's body, bounded in size, as bytes.
+ * Reads a request's body, bounded in size and time.
  *
  * @module
  */
 import { isUtf8 } from "node:buffer";
+import { Deadlines } from "./deadlines.ts";
 import { HttpError } from "./errors.ts";
 
-/** @throws {HttpError} 413 when the declared length is over the limit, 415 when the body is encoded */
-export function checkBodyHeaders(headers: Headers, maxBytes: number): void {
-  const encoding = headers.get("content-encoding");
-  if (encoding !== null && encoding.toLowerCase() !== "identity") {
-    throw new HttpError(415, `Content-Encoding is ${JSON.stringify(encoding)}; expected none`);
+/** Reads bodies within limits of size and time. */
+export class BodyReader {
+  readonly maxBytes: number;
+  readonly #deadlines: Deadlines;
+
+  /** @param timeoutMs For a whole body, or for the next piece of a stream. */
+  constructor({ maxBytes, timeoutMs }: { maxBytes: number; timeoutMs: number }) {
+    this.maxBytes = maxBytes;
+    this.#deadlines = new Deadlines(timeoutMs);
   }
-  const declared = headers.get("content-length");
-  if (declared !== null && Number(declared) > maxBytes) throw tooLarge(`has ${declared} bytes`, maxBytes);
-}
 
-/**
- * The body, which is valid UTF-8.
- *
- * @throws {HttpError} 400 when there is none, it is not UTF-8 or the client broke off; 413 when it is over the limit
- */
-export async function readUtf8(request: Request, maxBytes: number): Promise<Uint8Array> {
-  const bytes = await readBytes(request, maxBytes);
-  if (bytes.length === 0) throw new HttpError(400, "The body is missing; expected JSON");
-  // `request.json()` would turn what is not UTF-8 into U+FFFD in silence.
-  if (!isUtf8(bytes)) throw new HttpError(400, "The body is not valid UTF-8; expected JSON in UTF-8");
-  return bytes;
-}
+  /** @throws {HttpError} 413 when the declared length is over the limit, 415 when the body is encoded */
+  checkHeaders(headers: Headers): void {
+    checkEncoding(headers);
+    const declared = headers.get("content-length");
+    if (declared !== null && Number(declared) > this.maxBytes) throw this.#tooLarge(`has ${declared} bytes`);
+  }
 
-async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
-  try {
-    // With a declared length, hyper hands out that many bytes and no more; the length is checked before.
-    if (request.headers.has("content-length") && !request.headers.has("transfer-encoding")) {
-      return await request.bytes();
+  /**
+   * The body, which is valid UTF-8.
+   *
+   * @throws {HttpError} 400 when there is none, it is not UTF-8 or the client broke off; 408 when it takes too long;
+   * 413 when it is over the limit
+   */
+  async readUtf8(request: Request): Promise<Uint8Array> {
+    const bytes = await this.#readAll(request);
+    if (bytes.length === 0) throw new HttpError(400, "The body is missing; expected JSON");
+    // `request.json()` would turn what is not UTF-8 into U+FFFD in silence.
+    if (!isUtf8(bytes)) throw new HttpError(400, "The body is not valid UTF-8; expected JSON in UTF-8");
+    return bytes;
+  }
+
+  /** The next piece of a streamed body. @throws {HttpError} 408 when it takes too long */
+  next<T>(piece: Promise<T>): Promise<T> {
+    return this.#deadlines.limit(piece, tooSlow);
+  }
+
+  async #readAll(request: Request): Promise<Uint8Array> {
+    const { headers, body } = request;
+    try {
+      // With a declared length, hyper hands out that many bytes and no more; the length is checked before.
+      const declared = headers.has("content-length") && !headers.has("transfer-encoding");
+      return await this.#deadlines.limit(declared ? request.bytes() : this.#readCounted(body), tooSlow);
+    } catch (cause) {
+      if (cause instanceof HttpError) throw cause;
+      throw new HttpError(400, "The body broke off or was malformed; expected all of it", { cause });
     }
-    return await readCounted(request.body, maxBytes);
-  } catch (cause) {
-    if (cause instanceof HttpError) throw cause;
-    throw new HttpError(400, "The body broke off or was malformed; expected all of it", { cause });
+  }
+
+  async #readCounted(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of body ?? []) {
+      size += chunk.length;
+      if (size > this.maxBytes) throw this.#tooLarge(`has more than ${this.maxBytes} bytes`);
+      chunks.push(chunk);
+    }
+    return concat(chunks, size);
+  }
+
+  #tooLarge(found: string): HttpError {
+    return new HttpError(413, `The body ${found}; expected at most ${this.maxBytes} (HTTP_MAX_BODY_BYTES)`);
   }
 }
 
-async function readCounted(body: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body ?? []) {
-    size += chunk.length;
-    if (size > maxBytes) throw tooLarge(`has more than ${maxBytes} bytes`, maxBytes);
-    chunks.push(chunk);
-  }
+/** @throws {HttpError} 415 when a body is compressed or otherwise encoded */
+export function checkEncoding(headers: Headers): void {
+  const encoding = headers.get("content-encoding");
+  if (encoding === null || encoding.toLowerCase() === "identity") return;
+  throw new HttpError(415, `Content-Encoding is ${JSON.stringify(encoding)}; expected none`);
+}
+
+function tooSlow(limitMs: number): HttpError {
+  const message = `The body was not there after ${limitMs} ms; expected it sooner (HTTP_BODY_TIMEOUT_MS)`;
+  return new HttpError(408, message, { headers: { connection: "close" } });
+}
+
+/** Pieces as one. */
+export function concat(pieces: readonly Uint8Array[], size: number): Uint8Array {
+  if (pieces.length === 1) return pieces[0];
   const bytes = new Uint8Array(size);
   let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
   }
   return bytes;
-}
-
-function tooLarge(found: string, maxBytes: number): HttpError {
-  return new HttpError(413, `The body ${found}; expected at most ${maxBytes} (HTTP_MAX_BODY_BYTES)`);
 }

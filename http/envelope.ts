@@ -22,9 +22,18 @@ export function parseEnvelope(body: Uint8Array, format: Format): ProducerRecord[
   return checkingSyntax(body, () => new EnvelopeParser(body, format).envelope());
 }
 
-/** One record that stands by itself, as in a stream. @throws {HttpError} as {@linkcode parseEnvelope} */
-export function parseRecord(body: Uint8Array, format: Format): ProducerRecord {
-  return checkingSyntax(body, () => new EnvelopeParser(body, format).single());
+/** Reads records that stand by themselves, one after another, as in a stream. */
+export class RecordParser {
+  readonly #parser: EnvelopeParser;
+
+  constructor(format: Format) {
+    this.#parser = new EnvelopeParser(new Uint8Array(), format);
+  }
+
+  /** @param line Must be valid UTF-8. @throws {HttpError} as {@linkcode parseEnvelope} */
+  parse(line: Uint8Array): ProducerRecord {
+    return checkingSyntax(line, () => this.#parser.single(line), "line");
+  }
 }
 
 /** The answer to formats that need a schema registry: we have none, but first things first, as REST Proxy does. */
@@ -44,7 +53,7 @@ export function refuseSchema(body: Uint8Array, format: SchemaFormat): never {
 }
 
 /** A field that is wrong in what is not JSON at all would be the smaller part of the truth. */
-function checkingSyntax<T>(body: Uint8Array, parse: () => T): T {
+function checkingSyntax<T>(body: Uint8Array, parse: () => T, what = "body"): T {
   try {
     try {
       return parse();
@@ -54,7 +63,7 @@ function checkingSyntax<T>(body: Uint8Array, parse: () => T): T {
     }
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause;
-    throw new HttpError(400, `The body is ${cause.message}`, { cause });
+    throw new HttpError(400, `The ${what} is ${cause.message}`, { cause });
   }
 }
 
@@ -93,20 +102,23 @@ class EnvelopeParser {
     return this.#records;
   }
 
-  single(): ProducerRecord {
-    this.#records = [];
-    this.#record();
+  single(line: Uint8Array): ProducerRecord {
+    this.#records = undefined;
+    this.#scanner.reset(line);
+    const record = this.#record();
     this.#scanner.end();
-    return this.#records[0];
+    return record;
   }
 
   #recordArray(): void {
     this.#records = [];
     if (this.#scanner.peek() !== Token.openArray) this.#wrong(400, "records", "an array");
-    this.#scanner.children(Token.openArray, this.#record);
+    this.#scanner.children(Token.openArray, this.#element);
   }
 
-  readonly #record = () => {
+  readonly #element = () => void this.#records!.push(this.#record());
+
+  #record(): ProducerRecord {
     const scanner = this.#scanner;
     if (scanner.peek() !== Token.openObject) this.#wrong(400, this.#where(), 'an object, {"value":...}');
     this.#seen = 0;
@@ -120,14 +132,14 @@ class EnvelopeParser {
     if (this.#key === undefined && this.#value === undefined) {
       throw new HttpError(422, `${this.#where()} has neither key nor value; expected a value, null for a tombstone`);
     }
-    this.#records!.push({
+    return {
       key: this.#key,
       value: this.#value ?? null,
       headers: this.#headers,
       timestamp: this.#timestamp,
       partition: this.#partition,
-    });
-  };
+    };
+  }
 
   readonly #member = () => {
     // Nearly all members are values.
@@ -247,7 +259,8 @@ class EnvelopeParser {
   }
 
   #where(field?: string): string {
-    const record = `records[${this.#records!.length}]`;
+    if (!this.#records) return field ?? "The record";
+    const record = `records[${this.#records.length}]`;
     return field === undefined ? record : `${record}.${field}`;
   }
 

@@ -34,7 +34,7 @@ const utf8 = new TextDecoder();
 /** Walks over one JSON text in UTF-8. Whoever uses it says what may come; it sees to it that it is JSON. */
 export class JsonScanner {
   /** Must be valid UTF-8. */
-  readonly bytes: Uint8Array;
+  bytes!: Uint8Array;
   /** Where the next token begins or, before it, white space. */
   position = 0;
   /** Whether what was skipped since this was last set to false could be written shorter: see {@linkcode compactJson}. */
@@ -42,7 +42,14 @@ export class JsonScanner {
   #depth = 0;
 
   constructor(bytes: Uint8Array) {
+    this.reset(bytes);
+  }
+
+  /** Begins anew, with another text. */
+  reset(bytes: Uint8Array): void {
     this.bytes = bytes;
+    this.position = 0;
+    this.#depth = 0;
   }
 
   /** The first byte of the next token, not taken; -1 at the end. */

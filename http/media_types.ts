@@ -42,13 +42,17 @@ export function formatOf(contentType: string | null): Format | SchemaFormat | "n
 
 const ACCEPTABLE = /^(?:application\/(?:vnd\.kafka(?:\.v[12])?\+json|json|\*)|\*\/(?:json|\*))$/;
 
-/** @throws {HttpError} 406 when JSON is not among what the client takes */
-export function checkAccept(accept: string | null): void {
-  if (accept === null || accept === "*/*" || accept === "" || accept === KAFKA_JSON) return;
+/**
+ * Whether the client takes what we have: JSON, or with `type` something else that it may ask for as well.
+ *
+ * @throws {HttpError} 406 when it does not
+ */
+export function checkAccept(accept: string | null, type: string = KAFKA_JSON): void {
+  if (accept === null || accept === "*/*" || accept === "" || accept === type) return;
   for (const range of accept.toLowerCase().split(",")) {
-    const [type, ...parameters] = range.split(";").map((part) => part.trim());
+    const [wanted, ...parameters] = range.split(";").map((part) => part.trim());
     const refused = parameters.some((p) => /^q=0(?:\.0*)?$/.test(p));
-    if (ACCEPTABLE.test(type) && !refused) return;
+    if ((wanted === type || ACCEPTABLE.test(wanted)) && !refused) return;
   }
-  throw new HttpError(406, `Accept is ${JSON.stringify(accept)}; expected ${KAFKA_JSON} or application/json`);
+  throw new HttpError(406, `Accept is ${JSON.stringify(accept)}; expected ${type} or application/json`);
 }

@@ -3,12 +3,14 @@
  *
  * @module
  */
+import type { Logger } from "@std/log";
 import type { ProducerRecord } from "../kafka/record.ts";
-import { checkBodyHeaders, readUtf8 } from "./body.ts";
+import type { BodyReader } from "./body.ts";
 import { anyAcknowledged, failureOf, offsetsJson } from "./delivery.ts";
 import { parseEnvelope, refuseSchema } from "./envelope.ts";
 import { HttpError } from "./errors.ts";
-import { checkAccept, type Format, formatOf, KAFKA_JSON, type SchemaFormat } from "./media_types.ts";
+import { checkAccept, type Format, formatOf, KAFKA_JSON, NDJSON, type SchemaFormat } from "./media_types.ts";
+import { streamRecords } from "./ndjson.ts";
 import type { TopicGate } from "./topic.ts";
 import type { Call, Handler, RecordSink } from "./types.ts";
 
@@ -16,22 +18,24 @@ const ANSWER = { headers: { "content-type": KAFKA_JSON } };
 
 /** Options of {@linkcode produceHandler}. */
 export interface ProduceOptions {
-  maxBodyBytes: number;
+  body: BodyReader;
   gate: TopicGate;
+  log: Logger;
 }
 
 /** Writes the records of a body to a topic, or to one of its partitions. */
-export function produceHandler(sink: RecordSink, { maxBodyBytes, gate }: ProduceOptions): Handler {
-  return async ({ request, token, parameters: [topic, partition] }: Call) => {
+export function produceHandler(sink: RecordSink, { body, gate, log }: ProduceOptions): Handler {
+  return async (call: Call) => {
+    const { request, token, parameters: [topic, partition] } = call;
     const { headers } = request;
     const format = formatOf(headers.get("content-type"));
-    if (format === "ndjson") throw new HttpError(415, "not yet");
-    checkAccept(headers.get("accept"));
-    checkBodyHeaders(headers, maxBodyBytes);
+    checkAccept(headers.get("accept"), format === "ndjson" ? NDJSON : KAFKA_JSON);
+    if (format !== "ndjson") body.checkHeaders(headers);
     gate.check(topic, token);
     const only = partition === undefined ? undefined : parsePartition(partition);
     await sink.lookUp(topic);
-    const records = parseAs(await readUtf8(request, maxBodyBytes), format);
+    if (format === "ndjson") return await streamRecords({ sink, body, log }, call, { topic, partition: only });
+    const records = parseAs(await body.readUtf8(request), format);
     if (only !== undefined) setPartition(records, only);
     const outcomes = await sink.send(records, { topic });
     if (!anyAcknowledged(outcomes)) throw failureOf(outcomes);

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import type { Logger } from "@std/log";
+import { BodyReader } from "./body.ts";
 import { handleHealth, readyHandler } from "./health.ts";
 import { type ClusterView, metadataHandlers } from "./metadata.ts";
 import { metricsHandler } from "./metrics.ts";
@@ -13,7 +15,8 @@ import type { HandledRoute, RecordSink } from "./types.ts";
 
 /** What the handlers work with. */
 export interface RouteParts {
-  config: { topic: string; httpTopics: readonly string[]; maxBodyBytes: number };
+  config: { topic: string; httpTopics: readonly string[]; maxBodyBytes: number; bodyTimeoutMs: number };
+  log: Logger;
   sink: RecordSink;
   view: ClusterView;
   randomName: () => string;
@@ -24,9 +27,10 @@ export interface RouteParts {
 }
 
 /** The table. */
-export function createRoutes({ config, sink, view, randomName, problem, registry }: RouteParts): HandledRoute[] {
+export function createRoutes({ config, log, sink, view, randomName, problem, registry }: RouteParts): HandledRoute[] {
   const gate = new TopicGate(config.httpTopics);
-  const produce = produceHandler(sink, { maxBodyBytes: config.maxBodyBytes, gate });
+  const body = new BodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.bodyTimeoutMs });
+  const produce = produceHandler(sink, { body, gate, log });
   const names = namesHandler(sink, gate, { topic: config.topic, randomName });
   const told = metadataHandlers(view, gate);
   return [

@@ -17,6 +17,11 @@ export interface RecordSink {
   lookUp(topic: string): Promise<{ leaders: readonly number[] }>;
   /** One outcome for each record, in their order. Never rejects. */
   send(records: readonly ProducerRecord[], options: { topic: string }): Promise<Outcome[]>;
+  /** A stream, with back-pressure: outcomes in the arrays that came in. */
+  deliver(
+    chunks: AsyncIterable<readonly ProducerRecord[]>,
+    options: { topic: string },
+  ): AsyncGenerator<Outcome[], void, undefined>;
 }
 
 /** One request on its way to its handler. */
@@ -28,6 +33,10 @@ export interface Call {
   readonly id: string;
   /** Whom the request's token stands for; undefined where nobody needs one. */
   readonly token: Token | undefined;
+  /** Aborts when the server begins to stop: streams end then. */
+  readonly stopping: AbortSignal;
+  /** For a stream: the request counts as work until the returned function is called. */
+  hold(): () => void;
   /** What the braces of the route's path stood for, decoded. */
   readonly parameters: readonly string[];
 }

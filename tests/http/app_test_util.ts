@@ -53,6 +53,7 @@ export async function startApp(
   const app: App = new App(config, {
     routes: createRoutes({
       config,
+      log,
       sink: producer,
       view,
       randomName: () => "李白",
