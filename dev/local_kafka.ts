@@ -138,7 +138,7 @@ class Cluster implements LocalKafka {
           guardDir: this.#runDir,
           clusterId,
           properties,
-          java: [...command, `-Dkafka.logs.dir=${this.#folder(i + 1)}`], // for us alone: a list of processes shows it
+          java: command,
           javaOptions: i === 0 ? archive.writeOptions : [],
         }),
       );
@@ -232,6 +232,7 @@ class Cluster implements LocalKafka {
         // A broker that was killed is missed, and may come back, after this time; Kafka's own 9 s are long to wait.
         "broker.session.timeout.ms": "4000",
         "broker.heartbeat.interval.ms": "1000",
+        "offsets.topic.num.partitions": "5", // the first consumer waits until they are made; by default 50
         "group.initial.rebalance.delay.ms": "0",
         "auto.create.topics.enable": "false",
         ...properties,

@@ -13,13 +13,17 @@ const START_TIMEOUT = 120_000;
 const STOP_TIMEOUT = 20_000;
 
 /**
- * Becomes Kafka, after it wrote down its process id for guard.sh and saw that the guard is still waiting.
- * $0: the folder of the guard, $1: node id, from $2: the command.
+ * Becomes Kafka, after it wrote down its process id for guard.sh, saw that the guard is still waiting, and left a note
+ * with its data for {@linkcode LocalNode.start}. $0: the folder of the guard, $1: node id, from $2: the command.
  */
-const BECOME_KAFKA = 'echo $$ >"$0/node-$1.pid" && [ ! -e "$0/closed" ] && shift && exec "$@" >>kafka.log 2>&1';
+const BECOME_KAFKA = 'echo $$ >"$0/node-$1.pid" && [ ! -e "$0/closed" ] && echo "$$ $0" >kafka.pid && shift && ' +
+  'exec "$@" >>kafka.log 2>&1';
 
 /** Under the C locale Java on Linux cannot open a jar in a folder with a Chinese name. */
 const LOCALE = { LC_ALL: "C.UTF-8" };
+
+/** Has no meaning for Java; it shows in a list of processes whose Kafka this is. */
+const FOLDER_OPTION = "-Dkafka.logs.dir=";
 
 /** What a node is made of. */
 export interface NodeSettings {
@@ -103,6 +107,7 @@ export class LocalNode {
    */
   async start(options: { brokers?: number; signal?: AbortSignal } = {}): Promise<void> {
     if (this.#running) return;
+    await this.#dataAreFree(options);
     await this.#format(options);
     await this.#write("server.properties", this.#settings.properties);
     this.#logStart = await Deno.stat(this.log).then(({ size }) => size, () => 0);
@@ -120,6 +125,26 @@ export class LocalNode {
   #started(): Deno.ChildProcess {
     if (!this.#child) throw new Error(`Kafka node ${this.id} was never started`);
     return this.#child;
+  }
+
+  /**
+   * Two Kafkas on the same data damage them: each writes the metadata log before it looks at the other's lock.
+   * One whose program was killed is being stopped by the guard, and waited for.
+   */
+  async #dataAreFree({ signal }: { signal?: AbortSignal }): Promise<void> {
+    const { folder } = this.#settings;
+    for (;;) {
+      const note = await Deno.readTextFile(`${folder}/kafka.pid`).catch(() => "");
+      const [pid, guardDir] = note.trimEnd().split(/ (.*)/s);
+      if (!pid || !await runsIn(folder, { pid, signal })) return;
+      if (await exists(guardDir) && !await exists(`${guardDir}/closed`)) {
+        throw new Error(
+          `The data in ${folder} are in use by another Kafka (process ${pid}); expected nobody to use them. ` +
+            `Use that Kafka, stop it, or name another data folder.`,
+        );
+      }
+      await sleep(100, undefined, { signal });
+    }
   }
 
   /** Gives an empty folder the identity of this node. StorageTool writes meta.properties last. */
@@ -146,7 +171,7 @@ export class LocalNode {
 
   #spawn(): void {
     const { id, folder, guardDir, java, javaOptions } = this.#settings;
-    const command = [...java, ...javaOptions, "kafka.Kafka", "server.properties"];
+    const command = [...java, ...javaOptions, FOLDER_OPTION + folder, "kafka.Kafka", "server.properties"];
     this.#child = new Deno.Command("sh", {
       args: ["-c", BECOME_KAFKA, guardDir, String(id), ...command],
       cwd: folder,
@@ -206,6 +231,12 @@ function tellingLines(log: string[]): string[] {
 
 function outcome({ code, signal }: Deno.CommandStatus): string {
   return signal ? `signal ${signal}` : `exit code ${code}`;
+}
+
+/** Whether a process is a Kafka of this folder: process ids are given again. */
+async function runsIn(folder: string, { pid, signal }: { pid: string; signal?: AbortSignal }): Promise<boolean> {
+  const { output } = await run("ps", ["-ww", "-o", "args=", "-p", pid], { signal });
+  return output.includes(`${FOLDER_OPTION}${folder} `);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -190,8 +190,8 @@ async function startWithJava(options: ProvideOptions): Promise<ProvidedKafka> {
   if (port === 0) return own(await startLocalKafka({ brokers: nodes, dataDir, signal, onProgress }), onProgress);
   // Of two that start at once the second uses what the first has started.
   await makeFolder(CACHE_DIR);
-  const onWait = () => onProgress?.(`waiting for another process that starts a Kafka on port ${port}…`);
-  using _lock = await lockFile(join(CACHE_DIR, `port-${port}.lock`), { signal, onWait });
+  const onWait = () => onProgress?.("waiting for another process that starts a Kafka…");
+  using _lock = await lockFile(join(CACHE_DIR, "starting.lock"), { signal, onWait });
   if ((await probeKafka(`localhost:${port}`, { signal })).kind !== "nothing") return await useRunning(options);
   const ports = Array.from({ length: nodes }, (_, i) => port + 2 * i);
   const keep = dataDir ?? join(CACHE_DIR, nodes === 1 ? "data" : `data-${nodes}`);

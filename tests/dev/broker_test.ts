@@ -54,7 +54,7 @@ Deno.test("a broker whose Kafka is killed says so, shows the end of its log and 
   const [port] = freePorts(1);
   await using broker = startBroker(["--port", String(port), "--data", data.path]);
   await broker.line(/^Kafka answers/, { timeout: 120_000 });
-  const script = `kill -9 $(ps -A -o pid=,args= | grep "[k]afka.logs.dir=$0" | sed 's/^ *//; s/ .*//')`;
+  const script = `kill -9 $(ps -A -ww -o pid=,args= | grep "[k]afka.logs.dir=$0" | sed 's/^ *//; s/ .*//')`;
   await new Deno.Command("sh", { args: ["-c", script, data.path] }).output();
   const { code, stderr } = await endOf(broker);
   assert.equal(code, 1);

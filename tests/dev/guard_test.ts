@@ -25,7 +25,7 @@ async function leftOf(holder: { pid: number }): Promise<string[]> {
 
 /** The guard and Kafka: both have their folder in their command line. */
 function processesIn(holder: { pid: number }): Promise<string[]> {
-  return shell('ps -A -o pid=,args= | grep "[r]un-$1-"', String(holder.pid));
+  return shell('ps -A -ww -o pid=,args= | grep "[r]un-$1-"', String(holder.pid));
 }
 
 async function shell(script: string, ...args: string[]): Promise<string[]> {

@@ -108,17 +108,37 @@ Deno.test("a Kafka that ends early is reported with its exit code and the end of
   assert.deepEqual(await runFolders(), []);
 });
 
-Deno.test("a Kafka that ends after it was formatted is reported with the end of its log", async () => {
-  await using data = await temporaryFolder();
-  await using first = await startLocalKafka({ dataDir: data.path });
-  const second = startLocalKafka({ dataDir: data.path });
-  await assert.rejects(second, (error: Error) => {
+Deno.test("a Kafka that ends after it was formatted is reported with the fatal error and the end of its log", async () => {
+  const start = startLocalKafka({ properties: { "authorizer.class.name": "no.such.Authorizer" } });
+  await assert.rejects(start, (error: Error) => {
     assert.match(error.message, /^Kafka node 1 ended with exit code 1; expected it to answer on localhost:\d+/);
     assert.match(error.message, /Its log \(.*node-1\/kafka\.log\) ends with:/);
-    assert.match(error.message, /Failed to acquire lock on file \.lock/);
+    assert.match(error.message, /ClassNotFoundException.*no\.such\.Authorizer/);
     return true;
   });
+  assert.deepEqual(await runFolders(), []);
+});
+
+Deno.test("data that another Kafka uses are not touched", async () => {
+  await using data = await temporaryFolder();
+  await using first = await startLocalKafka({ dataDir: data.path });
+  const { pid } = first.nodes[0];
+  await assert.rejects(
+    startLocalKafka({ dataDir: data.path }),
+    new RegExp(`The data in ${data.path}/node-1 are in use by another Kafka \\(process ${pid}\\); expected nobody`),
+  );
   assert.equal((await probeKafka(first.bootstrap)).kind, "kafka");
+});
+
+Deno.test("data whose Kafka is about to stop, because its program was killed, are waited for", async () => {
+  await using data = await temporaryFolder();
+  const holder = ["run", "-A", "--no-config", "--no-lock", join(import.meta.dirname!, "hold_kafka.ts"), "1"];
+  await using script = startScript([...holder, CACHE_DIR, data.path]);
+  await script.line(/^\[\{"pid"/);
+  script.signal("SIGKILL");
+  await script.exit;
+  await using kafka = await startLocalKafka({ dataDir: data.path });
+  assert.equal((await probeKafka(kafka.bootstrap)).kind, "kafka");
 });
 
 Deno.test("a Kafka that lost the race for a port is started again, and in the end says which address it was", async () => {
