@@ -26,7 +26,7 @@ import {
   type TopicPartition,
 } from "./group_requests.ts";
 import type { Metadata } from "./metadata.ts";
-import { sleep, unlessAborted } from "./wait.ts";
+import { nextTurn, sleep, unlessAborted } from "./wait.ts";
 
 /** Settings of a membership. */
 export interface GroupOptions {
@@ -163,6 +163,7 @@ export class GroupMember {
     }
     // Else our leaving would wait behind our joining.
     this.#cluster.reset("stopping while joining");
+    await nextTurn(); // until the connection has noticed
   }
 
   /** @returns nothing when it has to be done again at once */

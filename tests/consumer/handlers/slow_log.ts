@@ -1,0 +1,10 @@
+/** Appends `partition offset` to the file that KAFKA_TEST_LOG names, and takes KAFKA_TEST_MS for each record. */
+import type { Handler } from "../../../handlers/types.ts";
+
+const path = Deno.env.get("KAFKA_TEST_LOG")!;
+const ms = Number(Deno.env.get("KAFKA_TEST_MS") ?? 0);
+
+export default (async ({ partition, offset }) => {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  Deno.writeTextFileSync(path, `${partition} ${offset}\n`, { append: true });
+}) satisfies Handler;
