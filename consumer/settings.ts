@@ -65,7 +65,7 @@ export const CONSUMER = {
     "KAFKA_REBALANCE_TIMEOUT_MS",
     300_000,
     "how long a rebalance waits for handlers under way, in ms",
-    [1_000, MAX_INT],
+    [10_000, MAX_INT],
   ),
 };
 

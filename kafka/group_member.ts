@@ -246,15 +246,16 @@ export class GroupMember {
   /** Lets the listener finish, within bounds, while heartbeats keep the partitions ours. */
   async #giveBack(listener: GroupListener, ending: Ending, drainMs: number): Promise<void> {
     const hurry = new AbortController();
-    // Most of the time that the group waits for us; what is not finished then will be handled by others again.
-    const limit = ending === "stop" ? drainMs : this.#options.rebalanceTimeoutMs * 0.9;
+    // The group waits since before we heard of it; what is not finished in time will be handled by others again.
+    const { rebalanceTimeoutMs, heartbeatMs } = this.#options;
+    const limit = ending === "stop" ? drainMs : Math.max(rebalanceTimeoutMs / 2, rebalanceTimeoutMs - 2 * heartbeatMs);
     const timer = setTimeout(() => hurry.abort(), limit);
     if (ending === "lost") hurry.abort();
     const done = new AbortController();
     const revoked = listener.revoked(ending, hurry.signal).finally(() => done.abort());
     try {
       while (!done.signal.aborted && !hurry.signal.aborted) {
-        await sleep(this.#options.heartbeatMs, done.signal);
+        await sleep(heartbeatMs, done.signal);
         if (done.signal.aborted) break;
         const heard = await unlessAborted(this.#beat().catch((): Ending => "lost"), done.signal);
         if (heard === "lost") hurry.abort();

@@ -112,7 +112,7 @@ Deno.test("a handler that is not done when the group must go on is told so, and 
   const group = newGroup();
   let calls = 0;
   let told = false;
-  const flags = ["--topic", topic.name, "--group", group, "--rebalance-timeout-ms", "5000"];
+  const flags = ["--topic", topic.name, "--group", group, "--rebalance-timeout-ms", "10000"];
   const module: HandlerModule = {
     default: async (_record, { signal }) => {
       if (++calls > 1) return;
