@@ -1,58 +1,16 @@
 /** What the scripts themselves do with `--help` and with wrong settings: their output and exit codes. */
 import assert from "node:assert/strict";
+import { DOCUMENTED, type Documented, flagOf } from "./support/documented_settings.ts";
 import { startScript } from "./support/wait.ts";
 
-/** Flag, variable and default of each setting, as they stand in the help; `-` for none. */
-const KAFKA = [
-  "--brokers KAFKA_BROKERS localhost:9092",
-  "--client-id KAFKA_CLIENT_ID kafka-deno",
-  "--create-topic KAFKA_CREATE_TOPIC true",
-  "--ssl KAFKA_SSL false",
-  "--ssl-ca KAFKA_SSL_CA -",
-  "--ssl-cert KAFKA_SSL_CERT -",
-  "--ssl-key KAFKA_SSL_KEY -",
-  "--sasl-mechanism KAFKA_SASL_MECHANISM -",
-  "--sasl-username KAFKA_SASL_USERNAME -",
-  "KAFKA_SASL_PASSWORD -",
-];
-const DELIVERY = [
-  "--topic KAFKA_TOPIC test",
-  "--idempotence KAFKA_IDEMPOTENCE true",
-  "--acks KAFKA_ACKS all",
-  "--linger-ms KAFKA_LINGER_MS 0",
-  "--batch-bytes KAFKA_BATCH_BYTES 900000",
-  "--buffer-bytes KAFKA_BUFFER_BYTES 33554432",
-  "--delivery-timeout-ms KAFKA_DELIVERY_TIMEOUT_MS 30000",
-  "--compression KAFKA_COMPRESSION none",
-];
-const HTTP = [
-  "--host HTTP_HOST 127.0.0.1",
-  "--port HTTP_PORT 8082",
-  "HTTP_TOKENS -",
-  "--tokens-file HTTP_TOKENS_FILE -",
-  "--anonymous HTTP_ANONYMOUS false",
-  "--topics HTTP_TOPICS -",
-  "--allowed-hosts HTTP_ALLOWED_HOSTS localhost,127.0.0.1,[::1]",
-  "--allowed-origins HTTP_ALLOWED_ORIGINS -",
-  "--max-body-bytes HTTP_MAX_BODY_BYTES 1048576",
-  "--max-connections HTTP_MAX_CONNECTIONS 1000",
-  "--rate-limit HTTP_RATE_LIMIT -",
-  "--tls-cert HTTP_TLS_CERT -",
-  "--tls-key HTTP_TLS_KEY -",
-];
-const PROCESS = [
-  "--shutdown-timeout-ms SHUTDOWN_TIMEOUT_MS 10000",
-  "--log-level LOG_LEVEL INFO",
-  "--log-format LOG_FORMAT -",
-];
-const SCRIPTS: Record<string, string[]> = {
-  "server.ts": [...KAFKA, ...DELIVERY, ...HTTP, ...PROCESS],
-  "producer.ts": [...KAFKA, "--names -", "--key-delimiter -", "--verbose false", ...DELIVERY, ...PROCESS],
-  "consumer.ts": [
-    ...[...KAFKA, "--topic KAFKA_TOPIC test", "--group KAFKA_GROUP_ID myConsumerGroup", "--idle-timeout 120"],
-    ...["--quiet false", ...PROCESS],
-  ],
-};
+const SCRIPTS = { serve: "server.ts", produce: "producer.ts", consume: "consumer.ts" } as const;
+
+/** Flag, variable and default of a setting, as they stand in the help. */
+function helpLine(row: Documented): string {
+  const value = Array.isArray(row.value) ? row.value.join() : row.value ?? "";
+  const variable = row.name.startsWith("--") ? undefined : row.name;
+  return [flagOf(row), variable, row.shown ?? (String(value) || "-")].filter((cell) => cell !== undefined).join(" ");
+}
 
 const SECRETS = { KAFKA_SASL_PASSWORD: "hunter2", HTTP_TOKENS: "letmein" };
 
@@ -75,7 +33,8 @@ async function run(
 
 const permissions = { run: true, env: true, read: true, write: true } as const;
 
-for (const [script, settings] of Object.entries(SCRIPTS)) {
+for (const [name, script] of Object.entries(SCRIPTS)) {
+  const settings = DOCUMENTED[name as keyof typeof SCRIPTS].map(helpLine);
   for (const flag of ["--help", "-h"]) {
     Deno.test({
       name: `${script} ${flag} lists exactly its flags, variables and defaults on stdout, and exits with 0`,

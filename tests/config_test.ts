@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type Config, loadConfig, type Script } from "../config.ts";
 import { ConfigError } from "../errors.ts";
+import { DOCUMENTED, flagOf } from "./support/documented_settings.ts";
 
 const SCRIPTS = ["serve", "produce", "consume"] as const;
 
@@ -23,71 +24,32 @@ function test(name: string, fn: () => void) {
   Deno.test({ name, permissions: "none", fn });
 }
 
-/** DESIGN.md, "Settings": variable, its name in the program, its default, and another text with what that means. */
-const DOCUMENTED: [name: string, key: string, fallback: unknown, text?: string, meant?: unknown][] = [
-  ["KAFKA_BROKERS", "brokers", ["localhost:9092"], "a:1", ["a:1"]],
-  ["KAFKA_CLIENT_ID", "clientId", "kafka-deno", "me", "me"],
-  ["KAFKA_CREATE_TOPIC", "createTopic", true, "false", false],
-  ["KAFKA_SSL", "ssl", false, "true", true],
-  ["KAFKA_SSL_CA", "sslCa", undefined],
-  ["KAFKA_SSL_CERT", "sslCert", undefined],
-  ["KAFKA_SSL_KEY", "sslKey", undefined],
-  ["KAFKA_SASL_MECHANISM", "saslMechanism", undefined, "scram-sha-512", "scram-sha-512"],
-  ["KAFKA_SASL_USERNAME", "saslUsername", undefined, "me", "me"],
-  ["KAFKA_SASL_PASSWORD", "saslPassword", undefined, "hunter2", "hunter2"],
-  ["KAFKA_TOPIC", "topic", "test", "names", "names"],
-  ["KAFKA_IDEMPOTENCE", "idempotence", true, "false", false],
-  ["KAFKA_ACKS", "acks", "all", "1", "1"],
-  ["KAFKA_LINGER_MS", "lingerMs", 0, "5", 5],
-  ["KAFKA_BATCH_BYTES", "batchBytes", 900_000, "1000", 1000],
-  ["KAFKA_BUFFER_BYTES", "bufferBytes", 32 * 1024 * 1024, "900001", 900_001],
-  ["KAFKA_DELIVERY_TIMEOUT_MS", "deliveryTimeoutMs", 30_000, "1000", 1000],
-  ["KAFKA_COMPRESSION", "compression", "none", "zstd", "zstd"],
-  ["HTTP_HOST", "host", "127.0.0.1", "localhost", "localhost"],
-  ["HTTP_PORT", "port", 8082, "80", 80],
-  ["HTTP_TOKENS", "tokens", [], "a,b", ["a", "b"]],
-  ["HTTP_TOKENS_FILE", "tokensFile", undefined, "tokens.json", "tokens.json"],
-  ["HTTP_ANONYMOUS", "anonymous", false, "true", true],
-  ["HTTP_TOPICS", "httpTopics", [], "a,b", ["a", "b"]],
-  ["HTTP_ALLOWED_HOSTS", "allowedHosts", ["localhost", "127.0.0.1", "[::1]"], "example.org", ["example.org"]],
-  ["HTTP_ALLOWED_ORIGINS", "allowedOrigins", [], "https://example.org", ["https://example.org"]],
-  ["HTTP_MAX_BODY_BYTES", "maxBodyBytes", 1024 * 1024, "10", 10],
-  ["HTTP_MAX_CONNECTIONS", "maxConnections", 1000, "10", 10],
-  ["HTTP_RATE_LIMIT", "rateLimit", undefined, "10", 10],
-  ["HTTP_TLS_CERT", "tlsCert", undefined],
-  ["HTTP_TLS_KEY", "tlsKey", undefined],
-  ["SHUTDOWN_TIMEOUT_MS", "shutdownTimeoutMs", 10_000, "1000", 1000],
-  ["LOG_LEVEL", "logLevel", "INFO", "debug", "DEBUG"],
-  ["LOG_FORMAT", "logFormat", undefined, "json", "json"],
-];
+/** A setting's value, in a form that can be compared. */
+function plain(value: unknown): unknown {
+  return value instanceof RegExp ? value : structuredClone(value);
+}
 
-test("the server has every documented setting with its documented default, and no other", () => {
-  const documented = Object.fromEntries(DOCUMENTED.map(([, key, fallback]) => [key, fallback]));
-  assert.deepEqual(structuredClone(load("serve")), documented);
-});
-
-test("every documented variable sets what it is named for", () => {
-  const together = {
-    KAFKA_IDEMPOTENCE: "false",
-    KAFKA_SASL_MECHANISM: "plain",
-    KAFKA_SASL_USERNAME: "u",
-    KAFKA_SASL_PASSWORD: "p",
-  };
-  for (const [name, key, , text, meant] of DOCUMENTED) {
-    if (text === undefined) continue; // a file, see below
-    const config: Record<string, unknown> = load("serve", { ...together, [name]: text });
-    assert.deepEqual(structuredClone(config[key]), meant, name);
-  }
-});
-
-test("the consumer reads topic test in group myConsumerGroup and speaks up after 120 s without a message", () => {
-  const { topics, groupId, idleTimeout } = load("consume");
-  assert.deepEqual({ topics: [...topics], groupId, idleTimeout }, {
-    topics: ["test"],
-    groupId: "myConsumerGroup",
-    idleTimeout: 120,
+for (const script of SCRIPTS) {
+  test(`${script} has every documented setting with its documented default, and no other`, () => {
+    const documented = DOCUMENTED[script].map(({ key, value }) => [key, value]);
+    const actual = Object.entries(load(script)).map(([key, value]) => [key, plain(value)]);
+    assert.deepEqual(Object.fromEntries(actual), Object.fromEntries(documented));
   });
-});
+
+  test(`every flag and every variable of ${script} sets what it is documented for`, () => {
+    const together = ["--no-idempotence", "--sasl-mechanism=plain", "--sasl-username=me"];
+    for (const row of DOCUMENTED[script]) {
+      const { name, key, text, meant } = row;
+      if (text === undefined) continue;
+      const flag = flagOf(row);
+      const others = together.filter((other) => !flag || !other.includes(flag.slice(2)));
+      const secret = { KAFKA_SASL_PASSWORD: "hunter2" };
+      const sources = name.startsWith("--") ? [] : [load(script, { ...secret, [name]: text }, others)];
+      if (flag) sources.push(load(script, secret, [...others, `${flag}=${text}`]));
+      for (const config of sources) assert.deepEqual(plain(config[key as keyof typeof config]), meant, name);
+    }
+  });
+}
 
 test("the consumer's topics may be listed or repeated, and are at least one", () => {
   assert.deepEqual([...load("consume", {}, ["--topic", "a", "--topic=b,c"]).topics], ["a", "b", "c"]);
@@ -97,30 +59,13 @@ test("the consumer's topics may be listed or repeated, and are at least one", ()
   ]);
 });
 
-test("the producer reads lines from stdin unless it is told how many names to write", () => {
-  const { names, keyDelimiter, verbose } = load("produce");
-  assert.deepEqual({ names, keyDelimiter, verbose }, { names: undefined, keyDelimiter: undefined, verbose: false });
-  assert.equal(load("produce", {}, ["--names", "5"]).names, 5);
-  assert.equal(load("produce", {}, ["--key-delimiter", "\t"]).keyDelimiter, "\t");
+test("the number of names is a whole number above zero", () => {
   for (const count of ["0", "-5", "many", ""]) {
     assert.match(
       mistakesOf("produce", {}, ["--names", count]).join(),
       /^--names is ".*", from --names; expected a whole/,
     );
   }
-});
-
-test("every setting is given by the flag that its name makes", () => {
-  const { brokers, topic, port, lingerMs } = load("serve", {}, [
-    ...["--brokers", "a:1,b:2", "--topic", "names", "--port", "0", "--linger-ms", "5"],
-  ]);
-  assert.deepEqual({ brokers: [...brokers], topic, port, lingerMs }, {
-    brokers: ["a:1", "b:2"],
-    topic: "names",
-    port: 0,
-    lingerMs: 5,
-  });
-  assert.equal(load("consume", {}, ["--group", "g"]).groupId, "g");
 });
 
 test("start takes a Kafka from the environment, and counts the nodes of its own with --brokers", () => {
