@@ -142,10 +142,21 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
+/** Aborts when the task runner that runs us has gone without a word: when it is killed, it takes nobody along. */
+function runnerGone(): AbortSignal {
+  const controller = new AbortController();
+  const runner = Deno.ppid;
+  // Task runners set INIT_CWD. Who runs this script in another way may mean to leave it running.
+  if (Deno.env.get("INIT_CWD")) {
+    Deno.unrefTimer(setInterval(() => Deno.ppid === runner || controller.abort(), 500));
+  }
+  return controller.signal;
+}
+
 async function main(): Promise<number> {
   const config = configOrExit("start", USAGE);
   setupLogging(config);
-  const signal = stopSignal();
+  const signal = AbortSignal.any([stopSignal(), runnerGone()]);
   try {
     await start(config, { signal, print: labelledPrinter() });
     return 0;

@@ -121,14 +121,17 @@ Deno.test("start: a child that crashes ends everything, with its exit and its la
   await untilNothingIsLeft(here, pids);
 });
 
-Deno.test("start: when it is killed itself, nothing it started survives", async () => {
-  using here = place();
-  await using start = startAll(here);
-  await start.line(/Ready in/, { timeout: 120_000 });
-  const pids = descendants(start.pid);
-  for (const pid of pids.filter((pid) => commandOf(pid).includes("dev/start.ts"))) Deno.kill(pid, "SIGKILL");
-  await untilNothingIsLeft(here, pids);
-});
+for (const victim of ["dev/start.ts", "task start"]) {
+  Deno.test(`start: when ${victim} is killed, nothing it started survives`, async () => {
+    using here = place();
+    await using start = startAll(here);
+    await start.line(/Ready in/, { timeout: 120_000 });
+    const pids = descendants(start.pid);
+    const [killed] = pids.filter((pid) => commandOf(pid).includes(victim));
+    Deno.kill(killed, "SIGKILL");
+    await untilNothingIsLeft(here, pids);
+  });
+}
 
 Deno.test("start: wrong flags are refused before anything is started", async () => {
   await using start = startScript(["task", "start", "--port", "abc", "--brokerz", "3"]);
