@@ -12,12 +12,12 @@ const START_TIMEOUT = 120_000;
 /** How long an orderly stop may take. The first may write an archive of classes, too, see class_archive.ts. */
 const STOP_TIMEOUT = 20_000;
 
-/**
- * Becomes Kafka, after it wrote down its process id for guard.sh, saw that the guard is still waiting, and left a note
- * with its data for {@linkcode LocalNode.start}. $0: the folder of the guard, $1: node id, from $2: the command.
- */
-const BECOME_KAFKA = 'echo $$ >"$0/node-$1.pid" && [ ! -e "$0/closed" ] && echo "$$ $0" >kafka.pid && shift && ' +
-  'exec "$@" >>kafka.log 2>&1';
+/** Says who it is to guard.sh, unless that is not waiting any more. $0: the guard's folder, $1: a name for the process. */
+const UNDER_GUARD = 'echo $$ >"$0/$1.pid" && [ ! -e "$0/closed" ] && ';
+/** Then runs the command that follows. */
+const GUARDED = UNDER_GUARD + 'shift && exec "$@"';
+/** Then becomes Kafka, and leaves a note with its data for {@linkcode LocalNode.start}. */
+const GUARDED_KAFKA = UNDER_GUARD + 'echo "$$ $0" >kafka.pid && shift && exec "$@" >>kafka.log 2>&1';
 
 /** Under the C locale Java on Linux cannot open a jar in a folder with a Chinese name. */
 const LOCALE = { LC_ALL: "C.UTF-8" };
@@ -149,18 +149,18 @@ export class LocalNode {
 
   /** Gives an empty folder the identity of this node. StorageTool writes meta.properties last. */
   async #format({ signal }: { signal?: AbortSignal }): Promise<void> {
-    const { folder, clusterId, properties, java } = this.#settings;
+    const { id, folder, guardDir, clusterId, properties, java } = this.#settings;
     await Deno.mkdir(folder, { recursive: true });
     if (await exists(`${folder}/data/meta.properties`)) return;
     await Deno.remove(`${folder}/data`, { recursive: true }).catch(() => {}); // a format that was cut short
     await this.#write("server.properties", properties);
-    const args = ["kafka.tools.StorageTool", "format", "-t", clusterId, "-c", "server.properties"];
     const [command, ...options] = java;
-    const { code, output } = await run(command, ["-XX:TieredStopAtLevel=1", ...options, ...args], {
-      cwd: folder,
-      env: LOCALE,
-      signal,
-    });
+    const format = ["kafka.tools.StorageTool", "format", "-t", clusterId, "-c", "server.properties"];
+    const { code, output } = await run(
+      "sh",
+      ["-c", GUARDED, guardDir, `format-${id}`, command, "-XX:TieredStopAtLevel=1", ...options, ...format],
+      { cwd: folder, env: LOCALE, signal },
+    ).finally(() => Deno.remove(`${guardDir}/format-${id}.pid`).catch(() => {}));
     if (code !== 0) throw new Error(`Kafka could not format its folder ${folder} (exit code ${code}):\n${output}`);
   }
 
@@ -173,7 +173,7 @@ export class LocalNode {
     const { id, folder, guardDir, java, javaOptions } = this.#settings;
     const command = [...java, ...javaOptions, FOLDER_OPTION + folder, "kafka.Kafka", "server.properties"];
     this.#child = new Deno.Command("sh", {
-      args: ["-c", BECOME_KAFKA, guardDir, String(id), ...command],
+      args: ["-c", GUARDED_KAFKA, guardDir, `node-${id}`, ...command],
       cwd: folder,
       env: LOCALE,
       stdin: "null",

@@ -5,7 +5,7 @@
 #
 # The program starts this script in a session of its own, so that neither a Ctrl-C in the terminal nor a kill of the
 # whole process group reaches it. While the program lives, nothing comes through the pipe; when it has gone, for
-# whatever reason, the pipe ends. Each broker has its process id in RUN_FOLDER/node-N.pid.
+# whatever reason, the pipe ends. Each process to end has its id in RUN_FOLDER/NAME.pid.
 run=$1
 trap '' HUP INT TERM
 cd / || exit 1

@@ -82,6 +82,7 @@ Deno.test("SIGKILL in the middle of a start leaves nothing behind, whenever that
     await holder.exit;
     await goneWithAllItsTraces(holder);
     await waitFor(async () => (await processesIn(holder)).length === 0, { what: "its processes to be gone" });
+    assert.deepEqual(await leftOf(holder), []); // nor has one of them made the folder anew
   }
 });
 
