@@ -101,8 +101,8 @@ const CONSUMER = rows([
   ["--concurrency", "concurrency", 8, "1", 1],
   ["KAFKA_FETCH_BYTES", "fetchBytes", 4 * 1024 * 1024, "1024", 1024],
   ["KAFKA_GROUP_INSTANCE_ID", "groupInstanceId", undefined, "one", "one"],
-  ["KAFKA_SESSION_TIMEOUT_MS", "sessionTimeoutMs", 30_000, "6000", 6000],
-  ["KAFKA_REBALANCE_TIMEOUT_MS", "rebalanceTimeoutMs", 300_000, "1000", 1000],
+  ["KAFKA_SESSION_TIMEOUT_MS", "sessionTimeoutMs", 30_000, "10000", 10_000],
+  ["KAFKA_REBALANCE_TIMEOUT_MS", "rebalanceTimeoutMs", 300_000, "60000", 60_000],
 ]);
 
 /** The settings of each script. */
