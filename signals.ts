@@ -1,5 +1,6 @@
 /**
- * Ctrl-C and SIGTERM: the first asks a script to stop in order, the second ends it at once.
+ * Ctrl-C and SIGTERM: the first asks a script to stop in order, the second ends it at once. And the end of whoever
+ * runs the script.
  *
  * @module
  */
@@ -24,5 +25,16 @@ export function stopSignal(): AbortSignal {
     } else if (performance.now() - first > ECHO_MS) Deno.exit(INTERRUPTED);
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, stop);
+  return controller.signal;
+}
+
+/** Aborts when the task runner that runs us has gone without a word: when it is killed, it takes nobody along. */
+export function runnerGone(): AbortSignal {
+  const controller = new AbortController();
+  const runner = Deno.ppid;
+  // Task runners set INIT_CWD. Who runs this script in another way may mean to leave it running.
+  if (Deno.env.get("INIT_CWD")) {
+    Deno.unrefTimer(setInterval(() => Deno.ppid === runner || controller.abort(), 500));
+  }
   return controller.signal;
 }

@@ -9,7 +9,7 @@
  */
 import { ConfigError } from "../errors.ts";
 import { choice, helpText, integer, optional, readSettings, setting, toggle } from "../settings.ts";
-import { stopSignal } from "../signals.ts";
+import { runnerGone, stopSignal } from "../signals.ts";
 import { type ProvidedKafka, provideKafka } from "./provide_kafka.ts";
 
 const USAGE = `A local Kafka in the foreground. Ctrl-C stops it; its data are kept.
@@ -68,7 +68,7 @@ async function main(): Promise<number> {
     console.log(helpText(SETTINGS, USAGE));
     return 0;
   }
-  const signal = stopSignal();
+  const signal = AbortSignal.any([stopSignal(), runnerGone()]);
   try {
     await broker(signal);
     return 0;

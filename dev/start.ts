@@ -12,7 +12,7 @@ import { rootCause } from "../errors.ts";
 import { createKafka } from "../kafka/client.ts";
 import { ensureTopic } from "../kafka/topics.ts";
 import { setupLogging } from "../log.ts";
-import { stopSignal } from "../signals.ts";
+import { runnerGone, stopSignal } from "../signals.ts";
 import { type Child, Children } from "./children.ts";
 import { provideKafka } from "./provide_kafka.ts";
 import { labelledPrinter } from "./terminal.ts";
@@ -140,17 +140,6 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
-}
-
-/** Aborts when the task runner that runs us has gone without a word: when it is killed, it takes nobody along. */
-function runnerGone(): AbortSignal {
-  const controller = new AbortController();
-  const runner = Deno.ppid;
-  // Task runners set INIT_CWD. Who runs this script in another way may mean to leave it running.
-  if (Deno.env.get("INIT_CWD")) {
-    Deno.unrefTimer(setInterval(() => Deno.ppid === runner || controller.abort(), 500));
-  }
-  return controller.signal;
 }
 
 async function main(): Promise<number> {
