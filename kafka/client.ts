@@ -78,6 +78,9 @@ function trackedSockets(sockets: Map<net.Socket, { host: string; port: number }>
       : net.connect({ host, port }, onConnect);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    // kafkajs calls this over and over for a broker that is down; on a socket that never connected each call leaves a
+    // listener behind, and Deno warns of a leak. Our sockets are closed, never just let go.
+    socket.unref = () => socket;
     sockets.set(socket, { host, port });
     socket.on("close", () => sockets.delete(socket));
     return socket;
