@@ -28,6 +28,9 @@ export const COORDINATOR_MOVED: readonly number[] = [
 /** Answers to a member that the group goes on without. */
 export const NOT_A_MEMBER: readonly number[] = [Code.illegalGeneration, Code.unknownMember];
 
+/** How long a coordinator may be on the move, in ms, before we give up and begin anew. */
+const MOVE_MS = 5_000;
+
 /** Talks to one group's coordinator. */
 export class Coordinator {
   readonly #cluster: Cluster;
@@ -59,8 +62,13 @@ export class Coordinator {
 
   /** The group's committed positions; -1 where it has none. */
   async committed(partitions: readonly TopicPartition[]): Promise<Position[]> {
-    const { code, positions } = await this.ask(offsetFetch(this.#groupId, partitions));
-    if (COORDINATOR_MOVED.includes(code)) this.forget();
+    const deadline = Date.now() + MOVE_MS;
+    let { code, positions } = await this.ask(offsetFetch(this.#groupId, partitions));
+    for (let failures = 1; COORDINATOR_MOVED.includes(code) && Date.now() < deadline; failures++) {
+      this.forget();
+      await sleep(backoff(failures));
+      ({ code, positions } = await this.ask(offsetFetch(this.#groupId, partitions)));
+    }
     check(`read the positions of group "${this.#groupId}"`, code);
     for (const { topic, code } of positions) check(`read the position of group "${this.#groupId}" in ${topic}`, code);
     return positions;

@@ -1,5 +1,6 @@
 // Consumers in this process, with handlers that remember what they got; and as scripts, for what only a process can show.
 
+import { Admin } from "@platformatic/kafka";
 import { BaseHandler, Logger, type LogRecord } from "@std/log";
 import { type Config, loadConfig } from "../../config.ts";
 import { Consumer } from "../../consumer/consumer.ts";
@@ -120,6 +121,7 @@ export async function startProducer(bootstrap: string) {
   const sources = { args: ["--brokers", bootstrap, "--compression", "none"], env: () => undefined, envFile: "" };
   const producer = new Producer(loadConfig("produce", sources));
   await producer.start();
+  await producer.whenConnected();
   return {
     async send(topic: string, records: readonly ProducerRecord[]): Promise<void> {
       for (let i = 0; i < records.length; i += 10_000) {
@@ -152,4 +154,15 @@ export async function untilCommitted(
   }, { what: `group ${group} to commit ${offsets}`, timeout: 20_000 }).catch((error) => {
     throw new Error(`${error.message}; it has committed ${last}`, { cause: error });
   });
+}
+
+/** The id of the broker that coordinates a group. */
+export async function coordinatorOf(bootstrap: string, group: string): Promise<number> {
+  const admin = new Admin({ clientId: "test", bootstrapBrokers: bootstrap.split(","), retries: 20, retryDelay: 250 });
+  try {
+    const [{ nodeId }] = await admin.findCoordinator({ keyType: 0, keys: [group] });
+    return nodeId;
+  } finally {
+    await admin.close();
+  }
 }
