@@ -90,18 +90,19 @@ export class Producer {
    */
   send(records: readonly ProducerRecord[], { topic, signal }: SendOptions): Promise<Outcome[]> {
     const delivery = new Delivery(records.length);
+    const now = Date.now();
     const known = this.#metadata.known(topic);
     // A partition that we have not heard of may have been added since.
     const complete = known &&
-      !records.some(({ partition }) => partition !== undefined && partition >= known.leaders.length);
-    if (this.#closing) this.#intake.refuse(delivery, new DeliveryError("closing", "The producer is closing"));
+      !records.some((record) => (record?.partition ?? -1) >= known.leaders.length);
+    if (this.#closing) this.#intake.refuse(delivery, closing());
     else if (signal?.aborted) {
       this.#intake.refuse(delivery, new DeliveryError("aborted", "The call was aborted before it began"));
-    } else if (complete && !this.#metadata.isLooking(topic)) this.#accept(records, known, delivery);
+    } else if (complete && !this.#metadata.isLooking(topic)) this.#accept(records, known, delivery, now);
     else {
       this.#metadata.lookUp(topic).then(
-        (found) => this.#accept(records, found, delivery),
-        (error) => complete ? this.#accept(records, known, delivery) : this.#intake.refuse(delivery, error),
+        (found) => this.#accept(records, found, delivery, now),
+        (error) => complete ? this.#accept(records, known, delivery, now) : this.#intake.refuse(delivery, error),
       );
     }
     if (signal) settleOnAbort(delivery, signal);
@@ -119,7 +120,7 @@ export class Producer {
     await this.lookUp(options.topic).catch(() => {}); // send tells
     const iterator = chunks[Symbol.asyncIterator]();
     const pending: Promise<Outcome[]>[] = [];
-    let next: Promise<IteratorResult<readonly ProducerRecord[]>> | undefined = iterator.next();
+    let next: Promise<IteratorResult<readonly ProducerRecord[]>> | undefined = read(iterator);
     try {
       while (next || pending.length > 0) {
         const mayRead = next !== undefined && pending.length < STREAM_WINDOW;
@@ -135,7 +136,7 @@ export class Producer {
           // Before, not after a refusal: what comes next must not overtake it.
           await this.#intake.whenRoomFor(event.read.value);
           pending.push(this.send(event.read.value, options));
-          next = iterator.next();
+          next = read(iterator);
         }
       }
     } finally {
@@ -165,15 +166,30 @@ export class Producer {
     this.#closing = true;
     await this.flush({ deadline });
     const lost = this.#sender.stop(new DeliveryError("closing", "The producer was closed before Kafka answered"));
-    await this.#metadata.stop();
+    // What the metadata loop waits for ends with the connections; what it opened meanwhile is closed afterwards.
+    const stopped = this.#metadata.stop();
+    await this.#cluster.close();
+    await stopped;
     await this.#cluster.close();
     return lost;
   }
 
-  #accept(records: readonly ProducerRecord[], topic: TopicMetadata, delivery: Delivery): void {
-    this.#intake.accept(records, topic, delivery);
+  #accept(records: readonly ProducerRecord[], topic: TopicMetadata, delivery: Delivery, now: number): void {
+    if (this.#closing) return this.#intake.refuse(delivery, closing()); // while the topic was looked up
+    this.#intake.accept(records, topic, delivery, now);
     this.#sender.wake();
   }
+}
+
+/** What comes next. Its failure is heard when its turn comes, which may be later. */
+function read<T>(iterator: AsyncIterator<T>): Promise<IteratorResult<T>> {
+  const next = iterator.next();
+  next.catch(() => {});
+  return next;
+}
+
+function closing(): DeliveryError {
+  return new DeliveryError("closing", "The producer is closing");
 }
 
 function settleOnAbort(delivery: Delivery, signal: AbortSignal): void {

@@ -51,11 +51,15 @@ export function fits(record: ProducerRecord, bytes: number): boolean {
 }
 
 /** A bound of a record's size in a batch, NaN for what is no record: no character of a text takes over three bytes. */
-export function maxSize({ key, value, headers }: ProducerRecord): number {
+export function maxSize(record: ProducerRecord): number {
+  const { key, value, headers = NO_HEADERS } = record ?? {};
+  if (!Array.isArray(headers)) return NaN;
   let size = 32 + 3 * ((key?.length ?? 0) + (value?.length ?? 0));
-  if (headers) { for (const header of headers) size += 10 + 3 * (header[0].length + (header[1]?.length ?? 0)); }
+  for (const header of headers) size += 10 + 3 * (header?.[0]?.length + (header?.[1]?.length ?? 0));
   return size;
 }
+
+const NO_HEADERS: ProducerRecord["headers"] = [];
 
 /** The queues of all partitions, bounded in bytes. */
 export class Accumulator {
@@ -101,12 +105,9 @@ export class Accumulator {
   stickyQueue(topic: string, partitions: number, usable: (partition: number) => boolean): PartitionQueue {
     const state = this.#topic(topic);
     state.sticky %= partitions;
-    for (let i = 0; i < partitions; i++) {
-      const candidate = (state.sticky + i) % partitions;
-      if (!this.queue(topic, candidate).idle || !usable(candidate)) continue;
-      state.sticky = candidate;
-      break;
-    }
+    const usables = Array.from({ length: partitions }, (_, i) => (state.sticky + i) % partitions).filter(usable);
+    const idle = usables.find((partition) => this.queue(topic, partition).idle);
+    state.sticky = idle ?? usables[0] ?? state.sticky;
     return this.queue(topic, state.sticky);
   }
 
@@ -151,7 +152,9 @@ export class Accumulator {
 
   /** Takes a batch out of its queue, for good. */
   remove(queue: PartitionQueue, batch: Batch): void {
-    queue.batches.splice(queue.batches.indexOf(batch), 1);
+    const at = queue.batches.indexOf(batch);
+    if (at < 0) return;
+    queue.batches.splice(at, 1);
     batch.records.release(); // its bytes were copied into each request
     if (queue.batches.length === 0) this.active.delete(queue);
   }

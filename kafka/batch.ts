@@ -26,6 +26,8 @@ export class Batch {
   frozen?: Uint8Array;
   /** An attempt ended without an answer, or with one that does not say: the records may be in the log. */
   maybeWritten = false;
+  /** The request that carries it is with the operating system, and has no answer yet. */
+  onTheWire = false;
   /** Attempts that did not succeed. */
   failures = 0;
   /** Why the last attempt did not succeed. */
@@ -89,6 +91,7 @@ export class Batch {
     ];
     halves[0].reservedBytes = Math.floor(this.reservedBytes / 2);
     halves[1].reservedBytes = this.reservedBytes - halves[0].reservedBytes;
+    for (const half of halves) half.urgent = this.urgent;
     // Whoever waits for the whole waits for both halves.
     void Promise.all(halves.map((half) => half.whenSettled())).then(() => this.#whenSettled?.resolve());
     return halves;

@@ -57,12 +57,21 @@ export function createKafka(config: KafkaConfig, options: KafkaClientOptions = {
     kafka,
     destroySockets(why, broker) {
       for (const [socket, { host, port }] of sockets) {
-        // With an error: kafkajs listens to "end" and "error" but not to "close", so that a socket destroyed
-        // without one leaves its connection "connected", and every later request on it times out.
-        if (!broker || (host === broker.host && port === broker.port)) socket.destroy(new Error(why));
+        if (!broker || (host === broker.host && port === broker.port)) abort(socket, new Error(why));
       }
     },
   };
+}
+
+/**
+ * Closes a socket so that what it has not delivered yet is never delivered: a reset, where an orderly end would leave
+ * that to the operating system. kafkajs listens to "end" and "error" but not to "close": without an error it would
+ * take the connection for connected, and every later request on it would time out.
+ */
+function abort(socket: net.Socket, error: Error): void {
+  if (socket instanceof tls.TLSSocket || socket.connecting) return void socket.destroy(error);
+  socket.emit("error", error);
+  socket.resetAndDestroy();
 }
 
 function saslOptions({ saslMechanism, saslUsername, saslPassword }: KafkaConfig): KafkaJSConfig["sasl"] {

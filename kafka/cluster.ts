@@ -34,8 +34,11 @@ export interface BrokerRequest<T> {
   decode: (body: Buffer) => T;
   /** How long the answer may take, in ms, where that is longer than for other requests. */
   timeoutMs?: number;
-  /** Called when the bytes go to the socket: before that, the broker cannot have seen them. */
-  onSent?: () => void;
+  /**
+   * Called just before the bytes go to the socket: until then, the broker cannot have seen them. What it throws is
+   * what `send` rejects with, and nothing goes out.
+   */
+  onSend?: () => void;
 }
 
 /** Kafka's name and sentence for an error code. */
@@ -133,13 +136,15 @@ const CLOSE_MS = 500;
 const NO_TOPIC = "__kafka-deno-no-such-topic";
 
 /**
- * Two things that kafkajs's brokers must do otherwise.
+ * What kafkajs's brokers must do otherwise.
  *
  * It fails a whole metadata refresh, healthy topics included, when one topic is unknown or one partition has no
  * leader: ours answer with what there is, and each topic carries its own error.
  *
  * It leaves the connection of a request that timed out open: when a black hole heals, what was sent into it arrives
  * late, and answers to nobody come back. Ours close it.
+ *
+ * It holds requests back while a broker throttles (KIP-219), and they look sent. Holding back is the sender's business.
  */
 function adaptBrokers(brokerPool: Untyped, client: KafkaClient): void {
   const createBroker = brokerPool.createBroker;
@@ -147,7 +152,8 @@ function adaptBrokers(brokerPool: Untyped, client: KafkaClient): void {
     const broker = createBroker(options);
     const { connectionPool } = broker;
     const send = connectionPool.send.bind(connectionPool);
-    connectionPool.send = (request: unknown) => closeOnTimeout(client, connectionPool, () => send(request));
+    connectionPool.send = (request: Untyped) =>
+      closeOnTimeout(client, connectionPool, () => send({ ...request, response: unthrottled(request.response) }));
     broker.metadata = (topics: string[]) =>
       connectionPool.send({
         request: metadataRequest({ topics, allowAutoTopicCreation: false }),
@@ -155,6 +161,13 @@ function adaptBrokers(brokerPool: Untyped, client: KafkaClient): void {
         logResponseError: false,
       });
     return broker;
+  };
+}
+
+function unthrottled(response: Untyped): Untyped {
+  return {
+    ...response,
+    decode: async (body: Buffer) => ({ ...await response.decode(body), clientSideThrottleTime: 0 }),
   };
 }
 
@@ -174,23 +187,25 @@ async function closeOnTimeout<T>(client: KafkaClient, pool: { host: string; port
   }
 }
 
+const CONNECTED = "connected";
+
 /**
  * One request and its answer on a connection of kafkajs's. kafkajs's own `send` copies a request twice on its way to
- * the socket, into fresh buffers of up to twice its size; and it would count time spent waiting for a throttle to end,
- * when nothing has been sent, like time spent waiting for an answer.
+ * the socket, into fresh buffers of up to twice its size, and does not tell whether it got that far.
  */
 async function exchange<T>(connection: Untyped, request: BrokerRequest<T>): Promise<T | undefined> {
-  const { apiKey, apiVersion, apiName, body, onSent, expectResponse = true, timeoutMs = null } = request;
+  const { apiKey, apiVersion, apiName, body, onSend, expectResponse = true, timeoutMs = null } = request;
   const correlationId = connection.nextCorrelationId();
   const header = requestHeader({ apiKey, apiVersion, correlationId, clientId: connection.clientId }, body.length);
   const { payload } = await new Promise<{ payload: Buffer }>((resolve, reject) => {
-    connection.failIfNotConnected();
+    // Not "disconnecting", which kafkajs counts as connected: what is sent then has no answer, and no time-out.
+    if (connection.connectionStatus !== CONNECTED) throw new Error(`the connection to ${connection.broker} is closing`);
+    onSend?.();
     connection.requestQueue.push({
       entry: { apiKey, apiName, apiVersion, correlationId, resolve, reject },
       expectResponse,
       requestTimeout: timeoutMs,
       sendRequest: () => {
-        onSent?.();
         connection.socket.write(header);
         connection.socket.write(body);
       },

@@ -17,6 +17,7 @@ export class Identities {
   readonly #log: Logger;
   readonly #asking = new Set<PartitionQueue>();
   #shared?: Promise<ProducerId | undefined>;
+  #problem?: string;
   #stopped = false;
 
   constructor(cluster: Cluster, log: Logger) {
@@ -38,6 +39,11 @@ export class Identities {
     });
   }
 
+  /** Why there is none yet, in a few words; undefined when the last one that was asked for came. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
   /** Asks no more. */
   stop(): void {
     this.#stopped = true;
@@ -46,9 +52,12 @@ export class Identities {
   async #ask(): Promise<ProducerId | undefined> {
     for (let failures = 1; !this.#stopped; failures++) {
       try {
-        return await this.#cluster.initProducerId();
+        const id = await this.#cluster.initProducerId();
+        this.#problem = undefined;
+        return id;
       } catch (error) {
-        this.#log.debug("no producer id yet", { cause: rootCause(error) });
+        this.#problem = `Kafka gives no producer id (${rootCause(error)})`;
+        this.#log.debug(this.#problem);
         await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
       }
     }

@@ -34,10 +34,9 @@ export class Intake {
   }
 
   /** Puts every record into the accumulator, or gives it its outcome: one bad record does not harm the others. */
-  accept(records: readonly ProducerRecord[], topic: TopicMetadata, delivery: Delivery): void {
+  accept(records: readonly ProducerRecord[], topic: TopicMetadata, delivery: Delivery, now = Date.now()): void {
     // All or nothing: a call that fits in part would be refused somewhere in its middle.
     if (!this.#hasRoomFor(records)) return this.refuse(delivery, this.#bufferFull());
-    const now = Date.now();
     const sticky: { queue?: PartitionQueue } = {};
     for (let index = 0; index < records.length; index++) {
       try {
@@ -91,7 +90,7 @@ export class Intake {
     sticky: { queue?: PartitionQueue },
   ): PartitionQueue {
     if (partition !== undefined) {
-      if (partition in leaders) return this.#accumulator.queue(topic, partition);
+      if (Number.isInteger(partition) && partition in leaders) return this.#accumulator.queue(topic, partition);
       const text = `Topic "${topic}" has no partition ${partition}; expected 0 to ${leaders.length - 1}`;
       throw new DeliveryError("unknown-partition", text);
     }

@@ -9,9 +9,12 @@ import { DeliveryError, rootCause } from "../errors.ts";
 import type { Cluster, TopicMetadata } from "./cluster.ts";
 import { PRODUCE } from "./produce_request.ts";
 import { backoff } from "./backoff.ts";
+import { sleep } from "./wait.ts";
 
 /** How often to look when nothing calls for it: partitions may be added, and readiness must notice a silent broker. */
 const REFRESH_MS = 5_000;
+/** At least this time lies between two looks, in ms: a storm of errors must not become a storm of refreshes. */
+const PAUSE_MS = 50;
 /** A topic that did not exist is looked for again after this time. */
 const UNKNOWN_TOPIC_MS = 1_000;
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
@@ -27,7 +30,7 @@ export class Metadata {
   readonly #looks = new Map<string, Promise<TopicMetadata>>();
   #state: "new" | "up" | "down" = "new";
   #problem: unknown = new Error("no connection yet");
-  #stopped = false;
+  readonly #stopping = new AbortController();
   #wake = Promise.withResolvers<void>();
   #loop?: Promise<void>;
   readonly #firstTry = Promise.withResolvers<void>();
@@ -118,13 +121,13 @@ export class Metadata {
 
   /** Ends the loop. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stopping.abort();
     this.#wake.resolve();
     await this.#loop;
   }
 
   async #run(): Promise<void> {
-    for (let failures = 0; !this.#stopped;) {
+    for (let failures = 0; !this.#stopping.signal.aborted;) {
       try {
         await this.#refresh();
         failures = 0;
@@ -135,8 +138,7 @@ export class Metadata {
         this.#enter("down");
       }
       this.#firstTry.resolve();
-      // The short wait keeps a storm of errors from becoming a storm of refreshes.
-      await sleepUnless(() => this.#stopped, backoff(failures));
+      await sleep(failures === 0 ? PAUSE_MS : backoff(failures), this.#stopping.signal);
       if (failures === 0) await this.#sleepUntilWoken(REFRESH_MS);
     }
   }
@@ -155,7 +157,7 @@ export class Metadata {
   }
 
   #enter(state: "up" | "down"): void {
-    if (state === this.#state || this.#stopped) return;
+    if (state === this.#state || this.#stopping.signal.aborted) return;
     this.#state = state;
     if (state === "down") {
       this.#log.warn("Kafka does not answer; trying again until it does", { cause: this.problem });
@@ -172,10 +174,6 @@ export class Metadata {
     clearTimeout(timer);
     this.#wake = Promise.withResolvers<void>();
   }
-}
-
-async function sleepUnless(stopped: () => boolean, ms: number): Promise<void> {
-  if (!stopped()) await new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function unknownTopic(topic: string): DeliveryError {

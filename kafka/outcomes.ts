@@ -13,6 +13,7 @@ import type { Accumulator, PartitionQueue } from "./accumulator.ts";
 import { backoff } from "./backoff.ts";
 import type { Batch } from "./batch.ts";
 import { describeCode } from "./cluster.ts";
+import type { Identities } from "./identities.ts";
 import type { Metadata } from "./metadata.ts";
 import { type PartitionResult, verdictOf } from "./produce_request.ts";
 import { nextSequence } from "./record_batch.ts";
@@ -27,6 +28,7 @@ export interface Shipment {
 export interface OutcomeParts {
   accumulator: Accumulator;
   metadata: Metadata;
+  identities: Pick<Identities, "problem">;
   metrics: ProducerMetrics;
   log: Logger;
 }
@@ -49,7 +51,7 @@ export class Outcomes {
   /** The broker answered for this batch. */
   answered(shipment: Shipment, result: PartitionResult): void {
     const { queue, batch } = shipment;
-    if (batch.settled) return this.#forget(shipment); // "unknown" has been told when its deadline passed
+    if (batch.settled) return this.#retire(shipment); // "unknown" was told when its deadline passed
     if (result.code === 0) return this.#acknowledge(shipment, result);
     const { name, message } = describeCode(result.code);
     const text = `${queue.topic}-${queue.partition}: ${message} (${name})`;
@@ -72,8 +74,8 @@ export class Outcomes {
   failed(shipment: Shipment, error: unknown, { mayHaveArrived }: { mayHaveArrived: boolean }): void {
     const { queue, batch } = shipment;
     const { metadata, metrics, log } = this.#parts;
-    if (batch.settled) return this.#forget(shipment);
     if (mayHaveArrived) batch.maybeWritten = true;
+    if (batch.settled) return this.#retire(shipment);
     batch.failures++;
     batch.lastError = error;
     queue.retryAt = Date.now() + backoff(batch.failures);
@@ -96,7 +98,7 @@ export class Outcomes {
         if (batch.settled) continue;
         if (this.deadline(batch) > now) break;
         const waited = `no answer within ${this.#deliveryTimeoutMs} ms`;
-        const why = batch.lastError ? rootCause(batch.lastError) : this.#obstacle(queue);
+        const why = batch.lastError ? rootCause(batch.lastError) : this.#obstacle({ queue, batch });
         const text = `${queue.topic}-${queue.partition}: ${waited}: ${why}`;
         this.#endNow({ queue, batch }, new DeliveryError("timed-out", text, { cause: batch.lastError }));
       }
@@ -119,16 +121,19 @@ export class Outcomes {
   /** Never sent, or only ever refused: not written. Else nobody knows. */
   #endNow(shipment: Shipment, error: DeliveryError): void {
     const { queue, batch } = shipment;
-    const inFlight = queue.busy && queue.batches[0] === batch;
-    if (inFlight) this.#tellUnknown(shipment, error); // it leaves its queue when its request ends
-    else if (batch.maybeWritten) this.#giveUp(shipment, error);
-    else this.#reject(shipment, error, { retriable: true });
+    if (batch.onTheWire) batch.maybeWritten = true;
+    if (batch.maybeWritten) this.#tellUnknown(shipment, error);
+    else this.#tellRejected(shipment, error, { retriable: true });
+    // A batch whose request is under way, or being made, stays in its queue until that has ended.
+    if (!(queue.busy && queue.batches[0] === batch)) this.#retire(shipment);
   }
 
-  #obstacle({ topic, partition }: PartitionQueue): string {
+  #obstacle({ queue, batch }: Shipment): string {
     const { metadata } = this.#parts;
     if (!metadata.connected) return `Kafka does not answer (${metadata.problem})`;
-    return metadata.leaderOf(topic, partition) < 0 ? "the partition has no leader" : "earlier records still wait";
+    if (metadata.leaderOf(queue.topic, queue.partition) < 0) return "the partition has no leader";
+    if (batch !== queue.batches[0]) return "earlier records still wait";
+    return this.#parts.identities.problem ?? "the broker has not answered yet";
   }
 
   #acknowledge({ queue, batch }: Shipment, { baseOffset, logAppendTime }: PartitionResult): void {
@@ -164,16 +169,21 @@ export class Outcomes {
     else this.#reject(shipment, error, { retriable: false });
   }
 
-  #reject({ queue, batch }: Shipment, error: DeliveryError, { retriable }: { retriable: boolean }): void {
+  #reject(shipment: Shipment, error: DeliveryError, { retriable }: { retriable: boolean }): void {
+    this.#tellRejected(shipment, error, { retriable });
+    this.#retire(shipment);
+  }
+
+  #tellRejected({ batch }: Shipment, error: DeliveryError, { retriable }: { retriable: boolean }): void {
     const { accumulator, metrics } = this.#parts;
-    accumulator.remove(queue, batch);
     metrics.records.inc({ outcome: "rejected" }, batch.records.count);
     accumulator.settle(batch, () => ({ status: "rejected", error, retriable }));
   }
 
   #giveUp(shipment: Shipment, error: DeliveryError): void {
+    shipment.batch.maybeWritten = true;
     this.#tellUnknown(shipment, error);
-    this.#forget(shipment);
+    this.#retire(shipment);
   }
 
   #tellUnknown({ queue, batch }: Shipment, error: DeliveryError): void {
@@ -190,11 +200,14 @@ export class Outcomes {
     accumulator.settle(batch, () => ({ status: "unknown", error }));
   }
 
-  /** Takes a batch whose outcome is unknown out of its queue. A fresh identity sees to it that the batch, should it
-   * still arrive, and those that come later cannot be mistaken for each other. */
-  #forget({ queue, batch }: Shipment): void {
+  /**
+   * Takes a batch that has its outcome out of its queue. One that may be in the log, or still arrive, takes the
+   * partition's identity with it, so that neither it nor what comes later can be mistaken for the other.
+   */
+  #retire({ queue, batch }: Shipment): void {
     this.#parts.accumulator.remove(queue, batch);
-    if (queue.identity) this.#parts.metrics.identityResets.inc();
+    if (!batch.maybeWritten || !queue.identity) return;
+    this.#parts.metrics.identityResets.inc();
     queue.identity = undefined;
   }
 }

@@ -19,8 +19,15 @@ export function applyPatches(): void {
   const connection = (Connection as Untyped).prototype;
   const queue = (RequestQueue as Untyped).prototype;
   if (connection?.[PATCHED]) return;
-  expect(connection, "Connection", ["connect", "disconnect", "processData", "send"]);
-  expect(queue, "RequestQueue", ["scheduleCheckPendingRequests", "checkPendingRequests"]);
+  expect(connection, "Connection", [
+    "authenticate",
+    "connect",
+    "disconnect",
+    "nextCorrelationId",
+    "processData",
+    "send",
+  ]);
+  expect(queue, "RequestQueue", ["checkPendingRequests", "push", "scheduleCheckPendingRequests"]);
   connectAfresh(connection);
   checkOnlyWhatIsPending(queue);
   connection[PATCHED] = true;
@@ -65,7 +72,7 @@ export function clusterFactory(kafka: Kafka): (options: Record<string, unknown>)
   return (options) => {
     const cluster = create(options);
     expect(cluster, "Cluster", ["connect", "refreshMetadata", "findBroker", "disconnect"]);
-    expect(cluster.brokerPool, "BrokerPool", ["createBroker", "findConnectedBroker", "refreshMetadata"]);
+    expect(cluster.brokerPool, "BrokerPool", ["createBroker", "findBroker", "findConnectedBroker", "refreshMetadata"]);
     return cluster;
   };
 }

@@ -43,7 +43,7 @@ interface Node {
 }
 
 /** What a sender works with. */
-export interface SenderParts extends OutcomeParts {
+export interface SenderParts extends Omit<OutcomeParts, "identities"> {
   cluster: Cluster;
 }
 
@@ -61,8 +61,8 @@ export class Sender {
   constructor(config: DeliveryConfig, parts: SenderParts) {
     this.#config = config;
     this.#parts = parts;
-    this.#outcomes = new Outcomes(parts, config);
     this.#identities = new Identities(parts.cluster, parts.log);
+    this.#outcomes = new Outcomes({ ...parts, identities: this.#identities }, config);
     parts.metadata.onChange = () => this.wake();
   }
 
@@ -94,8 +94,8 @@ export class Sender {
       const readyAt = this.#readyAt(queue, now);
       if (readyAt > now) lookAgainAt = Math.min(lookAgainAt, readyAt);
       else if (!this.#load(requests, queue)) lookAgainAt = now;
-      const first = queue.batches[0];
-      if (!first.settled) lookAgainAt = Math.min(lookAgainAt, this.#outcomes.deadline(first));
+      const waiting = queue.batches.find((batch) => !batch.settled);
+      if (waiting) lookAgainAt = Math.min(lookAgainAt, this.#outcomes.deadline(waiting));
     }
     for (const [node, shipments] of requests) void this.#ship(node, shipments);
     clearTimeout(this.#timer);
@@ -143,9 +143,15 @@ export class Sender {
     node.inFlight++;
     metrics.inFlight.inc();
     let sentAt = 0;
+    const onSend = () => {
+      const late = shipments.some(({ batch }) => batch.settled);
+      if (late) throw new Error("a deadline passed before the request was sent");
+      sentAt = performance.now();
+      for (const { batch } of shipments) batch.onTheWire = true;
+    };
     try {
       await this.#freeze(shipments);
-      const results = await this.#request(node, shipments, () => sentAt = performance.now());
+      const results = await this.#request(node, shipments, onSend);
       node.failures = 0;
       for (const shipment of shipments) this.#conclude(shipment, results);
     } catch (error) {
@@ -156,7 +162,7 @@ export class Sender {
       if (sentAt > 0) metrics.requestSeconds.observe((performance.now() - sentAt) / 1000);
       metrics.inFlight.dec();
       node.inFlight--;
-      for (const { queue } of shipments) queue.busy = false;
+      for (const { queue, batch } of shipments) queue.busy = batch.onTheWire = false;
       this.wake();
     }
   }
@@ -176,7 +182,7 @@ export class Sender {
   }
 
   /** One Produce request. Rejects when there is no answer. */
-  async #request(node: Node, shipments: Shipment[], onSent: () => void): Promise<PartitionResult[]> {
+  async #request(node: Node, shipments: Shipment[], onSend: () => void): Promise<PartitionResult[]> {
     const { acks, deliveryTimeoutMs } = this.#config;
     const batches = shipments.map(({ queue: { topic, partition }, batch }) => ({
       topic,
@@ -191,7 +197,7 @@ export class Sender {
       }),
       expectResponse: acks !== "0",
       decode: decodeProduceResponse,
-      onSent,
+      onSend,
     });
     if (!response) return batches.map((batch) => ({ ...batch, code: 0, baseOffset: -1, logAppendTime: -1 }));
     if (response.throttleMs > 0) node.resumeAt = Date.now() + response.throttleMs;

@@ -28,7 +28,13 @@ export class Stage {
     const log = loggerFor("producer");
     const metadata = new Metadata(new Cluster(createKafka(config)), log);
     const metrics = createProducerMetrics(this.registry);
-    this.outcomes = new Outcomes({ accumulator: this.accumulator, metadata, metrics, log }, LIMITS);
+    this.outcomes = new Outcomes({
+      accumulator: this.accumulator,
+      metadata,
+      metrics,
+      log,
+      identities: { problem: undefined },
+    }, LIMITS);
     this.queue.identity = { producerId: 7n, producerEpoch: 0, nextSequence: 0 };
   }
 
@@ -46,12 +52,15 @@ export class Stage {
     queue.busy = true;
     const { nextSequence, ...identity } = queue.identity!;
     if (!batch.frozen) await batch.freeze({ ...identity, baseSequence: nextSequence }, "none");
+    batch.onTheWire = true;
   }
 
   /** The broker's answer to what has left. */
   answer(code: number, baseOffset = -1, logAppendTime = -1): void {
     const { queue } = this;
-    this.outcomes.answered({ queue, batch: queue.batches[0] }, {
+    const [batch] = queue.batches;
+    batch.onTheWire = false;
+    this.outcomes.answered({ queue, batch }, {
       topic: "t",
       partition: 4,
       code,
@@ -64,7 +73,9 @@ export class Stage {
   /** No answer comes. */
   fail(mayHaveArrived: boolean): void {
     const { queue } = this;
-    this.outcomes.failed({ queue, batch: queue.batches[0] }, new Error("connection reset"), { mayHaveArrived });
+    const [batch] = queue.batches;
+    batch.onTheWire = false;
+    this.outcomes.failed({ queue, batch }, new Error("connection reset"), { mayHaveArrived });
     queue.busy = false;
   }
 

@@ -211,6 +211,18 @@ for (
   });
 }
 
+test("a batch whose request waits for a connection is not written when its time is up, and its id stays", async (stage) => {
+  const first = stage.send(1);
+  await stage.leave();
+  stage.queue.batches[0].onTheWire = false;
+  stage.expire();
+  assert.deepEqual(await toldOf(first), ["rejected timed-out retriable"]);
+  assert.equal(stage.queue.batches.length, 1, "the request may still name it");
+  stage.fail(false);
+  assert.equal(stage.queue.batches.length, 0);
+  assert.notEqual(stage.queue.identity, undefined);
+});
+
 test("only those whose time is up are told so", async (stage) => {
   const early = stage.send(1);
   const late = stage.send(1, NOW + TIMEOUT_MS / 2);
