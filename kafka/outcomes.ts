@@ -58,7 +58,9 @@ export class Outcomes {
     const error = new DeliveryError(failureOf(result.code), text, { code: result.code });
     switch (verdictOf(result.code)) {
       case "retry":
-        return this.failed(shipment, error, { mayHaveArrived: false });
+        // With an offset beside it the error came after the write: the leader lost its part before all replicas had
+        // the batch, and the next leader may have it (seen with code 6 when a leader stops while a replica is slow).
+        return this.failed(shipment, error, { mayHaveArrived: result.baseOffset >= 0 });
       case "maybe-written":
         return this.failed(shipment, error, { mayHaveArrived: true });
       case "identity-lost":

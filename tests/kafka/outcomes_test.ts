@@ -96,6 +96,17 @@ test("what may have arrived is unknown when its time is up, and its producer id 
   assert.equal(await stage.metric("identity_resets_total"), 3);
 });
 
+test("a refusal that comes with an offset came after the write, so that the outcome is unknown in the end", async (stage) => {
+  const delivery = stage.send(1);
+  await stage.leave();
+  stage.answer(6, 3);
+  await stage.leave();
+  stage.answer(6);
+  stage.expire();
+  assert.deepEqual(await toldOf(delivery), ["unknown timed-out"]);
+  assert.equal(stage.queue.identity, undefined);
+});
+
 test("what was lost before it was sent is not written when its time is up", async (stage) => {
   const delivery = stage.send(1);
   await stage.leave();
