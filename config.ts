@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { CONSUMER, consumerMistakes } from "./consumer/settings.ts";
+import { CONSUMER, consumerMistakes, DLT, LAG, OFFSETS } from "./consumer/settings.ts";
 import { ConfigError } from "./errors.ts";
 import {
   choice,
@@ -131,6 +131,9 @@ const SCRIPTS = {
   serve: { ...KAFKA, ...TOPIC, ...DELIVERY, ...HTTP, ...PROCESS },
   produce: { ...KAFKA, ...TOPIC, ...PRODUCER, ...DELIVERY, ...PROCESS },
   consume: { ...KAFKA, ...CONSUMER, ...DELIVERY, ...PROCESS },
+  lag: { ...KAFKA, ...LAG, ...PROCESS },
+  offsets: { ...KAFKA, ...OFFSETS, ...PROCESS },
+  dlt: { ...KAFKA, ...DLT, ...DELIVERY, ...PROCESS },
 };
 
 /** The scripts that read settings. */

@@ -52,6 +52,32 @@ export function deadLetter(record: ConsumedRecord, { error, attempts, group }: F
   };
 }
 
+/** A dead letter as it was before, and where it belongs; undefined for a record that is none. */
+export function originOf(letter: ConsumedRecord): { topic: string; record: ProducerRecord } | undefined {
+  const { topic, partition, timestamp } = noteIn(letter);
+  if (!topic || !/^\d+$/.test(partition ?? "")) return undefined;
+  const { key, value } = letter;
+  const headers = letter.headers.filter(([name]) => !name.startsWith(DEAD_LETTER));
+  const time = /^\d+$/.test(timestamp ?? "") ? Number(timestamp) : undefined;
+  return { topic, record: { key, value, headers, partition: Number(partition), timestamp: time } };
+}
+
+/** A dead letter in one line: where it lies, where it belongs, what happened. */
+export function describeLetter(letter: ConsumedRecord): string {
+  const note = noteIn(letter);
+  const place = `${letter.topic}[${letter.partition}]@${letter.offset}`;
+  if (!originOf(letter)) return `${place} is not a dead letter`;
+  const error = `${note["error.class"]}: ${note["error.message"]}`;
+  return `${place} -> ${note.topic}[${note.partition}]: ${error} (${note.attempts} attempts, group ${note.group})`;
+}
+
+function noteIn(letter: ConsumedRecord): Record<string, string | undefined> {
+  return Object.fromEntries(
+    letter.headers.filter(([name]) => name.startsWith(DEAD_LETTER))
+      .map(([name, value]) => [name.slice(DEAD_LETTER.length), value ? new TextDecoder().decode(value) : undefined]),
+  );
+}
+
 /** Sends dead letters, through the same path as everything else that is to arrive. */
 export class DeadLetters {
   readonly #config: DeliveryConfig;
@@ -80,7 +106,10 @@ export class DeadLetters {
     for (let failures = 1; !signal.aborted; failures++) {
       try {
         const producer = await this.#start(topic);
-        const [outcome] = await producer.send([letter], { topic });
+        // Letters of one partition stay together and in order: so they can go back in order, too.
+        const { leaders } = await producer.lookUp(topic);
+        const partition = record.partition % leaders.length;
+        const [outcome] = await producer.send([{ ...letter, partition }], { topic });
         if (outcome.status === "acknowledged") return `${topic}[${outcome.partition}]@${outcome.offset}`;
         const hopeless = outcome.status === "rejected" && !outcome.retriable;
         if (hopeless) throw refused(record, { topic, cause: outcome.error });

@@ -7,6 +7,7 @@ import { parseFormat } from "../handlers/print.ts";
 import { integer, list, optional, setting, text, toggle, type Values } from "../settings.ts";
 
 const MAX_INT = 2 ** 31 - 1;
+const PLACE = "beginning, end, offset:N, -N for the last N, or time: and a date like 2026-05-01T12:00:00Z";
 
 /** Command line of the consumer. */
 export const CONSUMER = {
@@ -19,7 +20,7 @@ export const CONSUMER = {
     flag: "group",
   }),
   from: setting(parseFrom, ["--from", "committed", "where to begin; without a committed position: the beginning"], {
-    expected: "beginning, end, committed, offset:N, -N for the last N, or time: and a date like 2026-05-01T12:00:00Z",
+    expected: `committed, ${PLACE}`,
   }),
   partitions: setting(parsePartitions, ["--partition", "", "only this partition, with --group none; may be repeated"], {
     kind: "repeated",
@@ -69,6 +70,30 @@ export const CONSUMER = {
   ),
 };
 
+/** Command line of `lag`. */
+export const LAG = {
+  groupId: CONSUMER.groupId,
+  all: toggle("--all", false, "all groups"),
+  watch: toggle("--watch", false, "look again every two seconds"),
+  json: toggle("--json", false, "one JSON object a line for each group"),
+};
+
+/** Command line of `offsets`. */
+export const OFFSETS = {
+  topics: CONSUMER.topics,
+  groupId: CONSUMER.groupId,
+  to: setting<From | undefined>(parseTo, ["--to", undefined, "where to; must be given"], { expected: PLACE }),
+  dryRun: toggle("--dry-run", false, "say what would change, change nothing"),
+};
+
+/** Command line of `dlt`. */
+export const DLT = {
+  topic: text("--topic", "test.dlt", "dead-letter topic"),
+  group: text("--group", "kafka-deno-dlt", "remembers what was sent back"),
+  count: CONSUMER.count,
+  dryRun: toggle("--dry-run", false, "say what would be sent back, send nothing"),
+};
+
 /** A place in every partition, as the command line names it. */
 export type From =
   | { at: "beginning" | "end" | "committed" }
@@ -78,11 +103,13 @@ export type From =
 
 /** Combinations that would do something else than was meant. */
 export function consumerMistakes(
-  { groupId, from, partitions }: Partial<Values<typeof CONSUMER>>,
+  values: Partial<Values<typeof CONSUMER> & Values<typeof OFFSETS>>,
   isSet: (name: string) => boolean,
 ): string[] {
-  if (groupId === undefined) return [];
+  const { groupId, from, partitions } = values;
   const mistakes: string[] = [];
+  if ("to" in values && !isSet("--to")) mistakes.push(`--to is not set; expected ${PLACE}`);
+  if (!from) return mistakes;
   if (groupId === "none" && isSet("--from") && from?.at === "committed") {
     mistakes.push(`--from is "committed" while --group is "none", which has committed nothing; expected another place`);
   }
@@ -112,6 +139,12 @@ function parseFrom(text: string): From {
   const time = text.startsWith("time:") ? Date.parse(text.slice("time:".length)) : NaN;
   if (time >= 0) return { at: "time", time };
   throw new RangeError(text);
+}
+
+function parseTo(text: string): From {
+  const to = parseFrom(text);
+  if (to.at === "committed") throw new RangeError(text);
+  return to;
 }
 
 function parsePartitions(text: string): readonly number[] {
