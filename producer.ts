@@ -12,7 +12,7 @@ import { Registry } from "prom-client";
 import { type Config, configOrExit, type DeliveryConfig } from "./config.ts";
 import { DeliveryError, rootCause } from "./errors.ts";
 import { Accumulator } from "./kafka/accumulator.ts";
-import { createKafka } from "./kafka/client.ts";
+import { createKafka, requestTimeoutWithin } from "./kafka/client.ts";
 import { Cluster, type TopicMetadata } from "./kafka/cluster.ts";
 import { Delivery, type Outcome } from "./kafka/delivery.ts";
 import { Intake } from "./kafka/intake.ts";
@@ -48,7 +48,8 @@ export class Producer {
 
   constructor(config: DeliveryConfig, metrics = createProducerMetrics(new Registry())) {
     const log = loggerFor("producer");
-    this.#cluster = new Cluster(createKafka(config));
+    const requestTimeoutMs = requestTimeoutWithin(config.deliveryTimeoutMs);
+    this.#cluster = new Cluster(createKafka(config, { requestTimeoutMs }));
     this.#metadata = new Metadata(this.#cluster, loggerFor("kafka"));
     this.#accumulator = new Accumulator(config);
     const { deliveryTimeoutMs, idempotence, acks, lingerMs, compression } = config;

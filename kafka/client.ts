@@ -13,6 +13,8 @@ import { applyPatches } from "./patches.ts";
 
 /** How long a broker may take to answer, in ms, where the caller has no other wish. */
 export const REQUEST_TIMEOUT_MS = 10_000;
+/** Below it a busy broker would look like a dead one. */
+const LEAST_REQUEST_TIMEOUT_MS = 1_000;
 const CONNECTION_TIMEOUT_MS = 3_000;
 /** Beneath the idle time after which routers and load balancers forget a connection. */
 const KEEP_ALIVE_MS = 10_000;
@@ -34,6 +36,12 @@ export interface KafkaClientOptions {
   requestTimeoutMs?: number;
   /** Default: none, since our own loops decide what is tried again. */
   retries?: number;
+}
+
+/** How long a request may take, in ms, that has so long to succeed: after a lost answer there is time for two more. */
+export function requestTimeoutWithin(deliveryTimeoutMs: number): number {
+  const third = Math.max(LEAST_REQUEST_TIMEOUT_MS, Math.ceil(deliveryTimeoutMs / 3));
+  return Math.min(REQUEST_TIMEOUT_MS, deliveryTimeoutMs, third);
 }
 
 /** Makes a client. One is for one producer, consumer or admin: consumers of one client share state that they should not. */

@@ -18,7 +18,7 @@ import { setImmediate } from "node:timers";
 import type { DeliveryConfig } from "../config.ts";
 import { backoff } from "./backoff.ts";
 import type { Cluster } from "./cluster.ts";
-import { REQUEST_TIMEOUT_MS } from "./client.ts";
+import { requestTimeoutWithin } from "./client.ts";
 import type { PartitionQueue } from "./accumulator.ts";
 import { Identities } from "./identities.ts";
 import { type OutcomeParts, Outcomes, type Shipment } from "./outcomes.ts";
@@ -193,7 +193,7 @@ export class Sender {
       ...PRODUCE,
       body: encodeProduceRequest(batches, {
         acks: acks === "all" ? -1 : Number(acks),
-        timeoutMs: Math.min(REQUEST_TIMEOUT_MS, deliveryTimeoutMs),
+        timeoutMs: requestTimeoutWithin(deliveryTimeoutMs),
       }),
       expectResponse: acks !== "0",
       decode: decodeProduceResponse,
