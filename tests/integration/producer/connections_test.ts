@@ -1,0 +1,119 @@
+// Connections that lose answers, break off, fall silent, or live for a second.
+
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { waitFor } from "../../support/wait.ts";
+import { kafkaOfFile, load, type Stage } from "./producer_test_util.ts";
+
+const kafka = kafkaOfFile();
+
+/** A request may take a third of it, and at least a second. */
+const THREE_ATTEMPTS = ["--delivery-timeout-ms", "3000"];
+const ONE_ATTEMPT = ["--delivery-timeout-ms", "600"];
+
+/** A rule for what the producer of a stage produces. */
+function onProduce(stage: Stage, options: Parameters<typeof kafka.proxy.rule>[0]) {
+  return kafka.proxy.rule({ api: "Produce", topic: stage.topic, ...options });
+}
+
+/** Sends b and c when a has left, so that they wait behind it. */
+async function sendThree(stage: Stage, left: Promise<void>): Promise<string[]> {
+  const a = stage.send("a");
+  await left;
+  const [b, c] = [stage.send("b"), stage.send("c")];
+  return [...await a, ...await b, ...await c];
+}
+
+for (const times of [1, 2]) {
+  Deno.test(`${times} lost answers, with sends waiting behind: each record once, in order`, async () => {
+    await using stage = await kafka.stage(THREE_ATTEMPTS);
+    using lost = onProduce(stage, { times, action: { do: "drop", at: "response" } });
+    assert.deepEqual(await sendThree(stage, lost.hit()), ["ok", "ok", "ok"]);
+    assert.equal(lost.hits, times);
+    assert.deepEqual(await stage.log(), ["a", "b", "c"]);
+    await stage.verdict();
+    assert.equal(await stage.metric("identity_resets_total"), 0);
+  });
+}
+
+for (const at of ["request", "response"] as const) {
+  for (const ending of ["rst", "fin"] as const) {
+    for (const bytes of [0, "half"] as const) {
+      Deno.test(`a connection that ends (${ending}) ${bytes === 0 ? "before" : "in the middle of"} a ${at} costs nothing`, async () => {
+        await using stage = await kafka.stage(THREE_ATTEMPTS);
+        using cut = onProduce(stage, { times: 2, action: { do: "cut", at, with: ending, bytes } });
+        assert.deepEqual(await sendThree(stage, cut.hit()), ["ok", "ok", "ok"]);
+        assert.deepEqual(await stage.log(), ["a", "b", "c"]);
+        await stage.verdict();
+      });
+    }
+  }
+}
+
+Deno.test("a record that was given up is unknown, and the next one is not taken for it", async () => {
+  await using stage = await kafka.stage(ONE_ATTEMPT);
+  const lost = onProduce(stage, { action: { do: "drop", at: "response" } });
+  assert.deepEqual(await stage.send("a"), ["unknown timed-out"]);
+  lost[Symbol.dispose]();
+  assert.deepEqual(await stage.send("b"), ["ok"]);
+  assert.deepEqual(await stage.log(), ["a", "b"]);
+  await stage.verdict({ unknownTwice: "refuse" });
+  assert.equal(await stage.metric("identity_resets_total"), 1);
+});
+
+Deno.test("what waits behind a lost answer is told in its own time: never sent, not written", async () => {
+  await using stage = await kafka.stage(ONE_ATTEMPT);
+  const lost = onProduce(stage, { action: { do: "drop", at: "response" } });
+  const a = stage.send("a");
+  await lost.hit();
+  await sleep(100);
+  const began = performance.now();
+  assert.deepEqual(await stage.send("b"), ["rejected timed-out retriable"]);
+  assert.ok(performance.now() - began < 900, "within its deadline, give or take");
+  assert.deepEqual(await a, ["unknown timed-out"]);
+  lost[Symbol.dispose]();
+  assert.deepEqual(await stage.send("c"), ["ok"]);
+  assert.deepEqual(await stage.log(), ["a", "c"]);
+  await stage.verdict();
+});
+
+for (const direction of ["request", "response", "both"] as const) {
+  Deno.test(`a black hole (${direction}) past the deadline: unknown, at most once in the log when it heals, and later ones are safe`, async () => {
+    await using stage = await kafka.stage(ONE_ATTEMPT);
+    assert.deepEqual(await stage.send("before"), ["ok"]);
+    kafka.proxy.blackhole(direction);
+    const [a, b] = await Promise.all([stage.send("a"), sleep(50).then(() => stage.send("b"))]);
+    assert.deepEqual(a, ["unknown timed-out"]);
+    assert.deepEqual(b, ["rejected timed-out retriable"]);
+    await sleep(500);
+    kafka.proxy.heal();
+    await waitFor(() => stage.producer.problem === undefined, { what: "the producer to see Kafka again" });
+    for (const value of ["c", "d"]) assert.deepEqual(await stage.send(value), ["ok"]);
+    await stage.verdict({ unknownTwice: "refuse" });
+    const log = await stage.log();
+    assert.deepEqual(log.filter((value) => value !== "a"), ["before", "c", "d"]);
+  });
+}
+
+Deno.test("a request that times out closes its connection: what the network still held never arrives", async () => {
+  // Without idempotence nothing else would keep a late copy out.
+  await using stage = await kafka.stage([...THREE_ATTEMPTS, "--no-idempotence"]);
+  using held = onProduce(stage, { times: 1, action: { do: "hold", at: "request" } });
+  assert.deepEqual(await stage.send("a"), ["ok"]);
+  held.release();
+  await sleep(200);
+  assert.deepEqual(await stage.send("b"), ["ok"]);
+  assert.deepEqual(await stage.log(), ["a", "b"]);
+  await stage.verdict();
+});
+
+Deno.test("connections that live 0.5 to 1.5 s, under load for 30 s", async () => {
+  await using stage = await kafka.stage([], { partitions: 3 });
+  kafka.proxy.connectionLife({ min: 500, max: 1_500 });
+  await load(stage.history, { keys: 20, until: AbortSignal.timeout(30_000), pauseMs: 5 });
+  kafka.proxy.heal();
+  const report = await stage.verdict();
+  assert.ok(kafka.proxy.stats.connections.total > 20);
+  assert.deepEqual([report.refused, report.unknown], [0, 0], "nothing takes 30 s");
+  assert.ok(report.acknowledged > 1_000, `${report.acknowledged} records`);
+});
