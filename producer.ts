@@ -19,6 +19,7 @@ import { Intake } from "./kafka/intake.ts";
 import { Metadata } from "./kafka/metadata.ts";
 import type { ProducerRecord } from "./kafka/record_batch.ts";
 import { Sender } from "./kafka/sender.ts";
+import { settleInOrder } from "./kafka/stream.ts";
 import { ensureTopic } from "./kafka/topics.ts";
 import { loggerFor, setupLogging } from "./log.ts";
 import { createProducerMetrics } from "./metrics.ts";
@@ -26,9 +27,6 @@ import { randomName } from "./names.ts";
 import { stopSignal } from "./signals.ts";
 
 export type { Outcome, ProducerRecord };
-
-/** Calls that a stream may have under way, see {@linkcode Producer.deliver}. */
-const STREAM_WINDOW = 16;
 
 /** Options of {@linkcode Producer.send}. */
 export interface SendOptions {
@@ -119,30 +117,11 @@ export class Producer {
     options: SendOptions,
   ): AsyncGenerator<Outcome[], void, undefined> {
     await this.lookUp(options.topic).catch(() => {}); // send tells
-    const iterator = chunks[Symbol.asyncIterator]();
-    const pending: Promise<Outcome[]>[] = [];
-    let next: Promise<IteratorResult<readonly ProducerRecord[]>> | undefined = read(iterator);
-    try {
-      while (next || pending.length > 0) {
-        const mayRead = next !== undefined && pending.length < STREAM_WINDOW;
-        const event = await Promise.race([
-          ...(mayRead ? [next!.then((read) => ({ read }))] : []),
-          ...pending.slice(0, 1).map((first) => first.then((outcomes) => ({ outcomes }))),
-        ]);
-        if ("outcomes" in event) {
-          pending.shift();
-          yield event.outcomes;
-        } else if (event.read.done) next = undefined;
-        else {
-          // Before, not after a refusal: what comes next must not overtake it.
-          await this.#intake.whenRoomFor(event.read.value);
-          pending.push(this.send(event.read.value, options));
-          next = read(iterator);
-        }
-      }
-    } finally {
-      await iterator.return?.();
-    }
+    yield* settleInOrder(chunks, async (records) => {
+      // Room before, and not another try after a refusal: what comes next must not overtake it.
+      await this.#intake.whenRoomFor(records);
+      return { outcomes: this.send(records, options) };
+    });
   }
 
   /** Waits until everything that was sent so far has its outcome. @returns records without one at the deadline */
@@ -180,13 +159,6 @@ export class Producer {
     this.#intake.accept(records, topic, delivery, now);
     this.#sender.wake();
   }
-}
-
-/** What comes next. Its failure is heard when its turn comes, which may be later. */
-function read<T>(iterator: AsyncIterator<T>): Promise<IteratorResult<T>> {
-  const next = iterator.next();
-  next.catch(() => {});
-  return next;
 }
 
 function closing(): DeliveryError {

@@ -1,4 +1,4 @@
-/** Who may import whom: the table of DESIGN.md, held against the module graph. */
+/** Who may import whom: a table, held against the module graph. */
 import assert from "node:assert/strict";
 
 const ROOT = new URL("../", import.meta.url);

@@ -1,5 +1,5 @@
 /**
- * Every setting of every script as users are told of it: DESIGN.md, "Settings", and what came later. A setting that is
+ * Every setting of every script as users are told of it: the documented settings. A setting that is
  * added to the program is added here.
  */
 
