@@ -89,8 +89,7 @@ async function main(): Promise<number> {
     using _stats = config.stats ? reportStats(consumer, log) : undefined;
     return await consumer.consume(stopSignal()) ? 0 : 1;
   } catch (error) {
-    const [message, cause] = [(error as Error).message, rootCause(error)];
-    log.error(`cannot consume ${config.topics}: ${message.includes(cause) ? message : `${message}: ${cause}`}`);
+    log.error(`cannot consume ${config.topics}: ${(error as Error).message}`);
     return 1;
   }
 }

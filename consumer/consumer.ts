@@ -7,7 +7,7 @@ import type { Logger } from "@std/log";
 import type { Config } from "../config.ts";
 import { rootCause } from "../errors.ts";
 import type { HandlerModule } from "../handlers/types.ts";
-import { isFatal } from "../kafka/broker_error.ts";
+import { fatalIn } from "../kafka/broker_error.ts";
 import { sleep } from "../kafka/wait.ts";
 import { DeadLetters } from "./dead_letters.ts";
 import { Handling } from "./handling.ts";
@@ -81,7 +81,9 @@ export class Consumer {
         this.#session = new Session(this.#config, shared);
         await this.#session.run();
       } catch (error) {
-        if (isFatal(error) || error instanceof Deno.errors.NotFound) throw error;
+        if (error instanceof Deno.errors.NotFound) throw error;
+        const fatal = fatalIn(error);
+        if (fatal) throw fatal;
         failures = Date.now() - started > GOOD_LIFE_MS ? 1 : failures + 1;
         const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 1)) * (0.5 + Math.random());
         this.#log.warn("consuming failed; starting over with a new client", {

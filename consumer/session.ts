@@ -6,7 +6,7 @@
 import type { Logger } from "@std/log";
 import type { Config } from "../config.ts";
 import { rootCause } from "../errors.ts";
-import { FatalError, isFatal } from "../kafka/broker_error.ts";
+import { FatalError, fatalIn } from "../kafka/broker_error.ts";
 import { createKafka } from "../kafka/client.ts";
 import { Cluster } from "../kafka/cluster.ts";
 import { Fetcher } from "../kafka/fetcher.ts";
@@ -250,15 +250,21 @@ export class Session implements GroupListener {
   }
 
   #failed(error: unknown): void {
-    if (isFatal(error)) this.#shared.run.end(error as Error);
+    const fatal = fatalIn(error);
+    if (fatal) this.#shared.run.end(fatal);
     else this.#abandon.abort(error);
   }
 
-  /** Counts seconds and not time: a process that was stopped for a while has missed nothing. */
+  /**
+   * Looks every second whether there is still any hope for this client. Counts seconds and not time: a process that
+   * was stopped for a while has missed nothing.
+   */
   #watchdog(): () => void {
     let silent = 0;
     let lastAnswer = 0;
     return () => {
+      const refused = fatalIn(this.#metadata.failure);
+      if (refused) return this.#failed(refused);
       const answered = this.#fetcher.lastAnswer !== lastAnswer;
       lastAnswer = this.#fetcher.lastAnswer;
       silent = answered || !this.#fetcher.isHungry || !this.#metadata.connected ? 0 : silent + 1;

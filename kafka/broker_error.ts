@@ -14,6 +14,7 @@ export const Code = {
   coordinatorLoading: 14,
   coordinatorNotAvailable: 15,
   notCoordinator: 16,
+  saslAuthenticationFailed: 58,
   illegalGeneration: 22,
   unknownMember: 25,
   rebalanceInProgress: 27,
@@ -32,7 +33,7 @@ const REMEDIES: Record<number, string> = {
   33: "choose another KAFKA_SASL_MECHANISM",
   34: "check KAFKA_SASL_MECHANISM and the listener's settings",
   35: "use Kafka 2.3 or later",
-  58: "check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD",
+  [Code.saslAuthenticationFailed]: "check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD",
   69: "choose another group name",
   82: "another member uses the same KAFKA_GROUP_INSTANCE_ID; give each its own",
 };
@@ -58,8 +59,7 @@ export class FatalError extends Error {
 /** The error for a code, which is fatal where it is. */
 export function errorFor(action: string, code: number): BrokerError | FatalError {
   const error = new BrokerError(action, code);
-  const remedy = REMEDIES[code];
-  return remedy ? new FatalError(`${error.message}; ${remedy}`, { cause: error }) : error;
+  return code in REMEDIES ? withRemedy(error, code) : error;
 }
 
 /** Nothing for 0. @throws {BrokerError | FatalError} for any other code */
@@ -67,10 +67,21 @@ export function check(action: string, code: number): void {
   if (code !== Code.none) throw errorFor(action, code);
 }
 
-/** What kafkajs throws when a broker does not let us in: it has no code there. */
+/** What of an error, its causes and its parts no patience can mend, as an error that says what to do. */
+export function fatalIn(error: unknown): FatalError | undefined {
+  if (error instanceof FatalError) return error;
+  if (!(error instanceof Error)) return undefined;
+  const { code, errors } = error as { code?: unknown; errors?: unknown };
+  if (error.name === "KafkaJSSASLAuthenticationError") return withRemedy(error, Code.saslAuthenticationFailed);
+  if (typeof code === "number" && code in REMEDIES) return withRemedy(error, code);
+  return [error.cause, ...(Array.isArray(errors) ? errors : [])].map(fatalIn).find((found) => found);
+}
+
+/** Whether trying again cannot help. */
 export function isFatal(error: unknown): boolean {
-  for (let it = error; it instanceof Error; it = it.cause) {
-    if (it instanceof FatalError || it.name === "KafkaJSSASLAuthenticationError") return true;
-  }
-  return false;
+  return fatalIn(error) !== undefined;
+}
+
+function withRemedy(error: Error, code: number): FatalError {
+  return new FatalError(`${error.message}; ${REMEDIES[code]}`, { cause: error });
 }

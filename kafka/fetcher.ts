@@ -6,7 +6,7 @@
 import type { Logger } from "@std/log";
 import { rootCause } from "../errors.ts";
 import { backoff } from "./backoff.ts";
-import { check, Code, errorFor, FatalError, isFatal } from "./broker_error.ts";
+import { check, Code, errorFor, FatalError, fatalIn } from "./broker_error.ts";
 import { type Chunk, nextOffset } from "./chunk.ts";
 import type { Cluster } from "./cluster.ts";
 import { BEGINNING, type FetchedPartition, fetchRecords } from "./fetch_requests.ts";
@@ -126,7 +126,8 @@ export class Fetcher {
         if (feed && this.#feeds.has(feed) && feed.position === from && feed.hungry) this.#accept(feed, fetched);
       }
     } catch (error) {
-      if (isFatal(error)) this.#onFatal(new FatalError(rootCause(error), { cause: error }));
+      const fatal = fatalIn(error);
+      if (fatal) this.#onFatal(fatal);
       broker.failed(error);
       this.#log.debug("fetch failed", { broker: broker.nodeId, cause: rootCause(error) });
       this.#metadata.refreshSoon();

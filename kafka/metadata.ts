@@ -57,6 +57,11 @@ export class Metadata {
     return this.#state === "up";
   }
 
+  /** Why Kafka does not answer, undefined while it does. */
+  get failure(): unknown {
+    return this.connected ? undefined : this.#problem;
+  }
+
   /** Why Kafka does not answer, in a few words. */
   get problem(): string {
     return rootCause(this.#problem);
