@@ -20,7 +20,7 @@ export async function* settleInOrder(
 ): AsyncGenerator<Outcome[], void, undefined> {
   const iterator = chunks[Symbol.asyncIterator]();
   const pending: Promise<Outcome[]>[] = [];
-  let next: ReturnType<typeof read> | undefined = read(iterator);
+  let next: Promise<IteratorResult<readonly ProducerRecord[]>> | undefined = read(iterator);
   try {
     while (next || pending.length > 0) {
       const event = await Promise.race([
