@@ -105,9 +105,14 @@ function format(level: string, message: string, fields: unknown): string {
 }
 
 /** Starts `consumer.ts` as a script of its own. */
-export function startConsumerScript(bootstrap: string, args: readonly string[]): Script {
+export function startConsumerScript(
+  bootstrap: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Script {
   const permissions = ["--allow-net", "--allow-env", "--allow-read", "--allow-write"];
-  return startScript(["run", ...permissions, "consumer.ts", "--brokers", bootstrap, "--log-format", "text", ...args]);
+  const flags = ["--brokers", bootstrap, "--log-format", "text", ...args];
+  return startScript(["run", ...permissions, "consumer.ts", ...flags], { env });
 }
 
 /** Writes records; all of them must be acknowledged. */
@@ -117,8 +122,8 @@ export async function produce(bootstrap: string, topic: string, records: readonl
 }
 
 /** A producer for a test that writes more than once. */
-export async function startProducer(bootstrap: string) {
-  const sources = { args: ["--brokers", bootstrap, "--compression", "none"], env: () => undefined, envFile: "" };
+export async function startProducer(bootstrap: string, args: readonly string[] = []) {
+  const sources = { args: ["--brokers", bootstrap, ...args], env: () => undefined, envFile: "" };
   const producer = new Producer(loadConfig("produce", sources));
   await producer.start();
   await producer.whenConnected();
