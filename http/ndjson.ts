@@ -2,26 +2,30 @@
  * `POST /topics/{topic}` with `application/x-ndjson`: a stream of records, one a line, and a stream of outcomes, one a
  * line, in the same order. Both flow at the pace of the slowest of client, Kafka and the client's reading.
  *
+ * When the answer begins is a matter of memory. As soon as Deno.serve (2.9) sends a streamed answer it reads the rest
+ * of the request into memory, as fast as the client can send, however slowly we take it. So the answer begins when the
+ * upload has ended, or when the client pauses: then it waits for results, and sends no faster than it gets them.
+ * Until then results are kept, in about two bytes each.
+ *
  * @module
  */
-import { isUtf8 } from "node:buffer";
 import type { Logger } from "@std/log";
 import type { Outcome } from "../kafka/delivery.ts";
-import type { ProducerRecord } from "../kafka/record.ts";
 import type { BodyReader } from "./body.ts";
 import { checkEncoding } from "./body.ts";
 import { errorMembers, failureOf } from "./delivery.ts";
-import { RecordParser } from "./envelope.ts";
-import { ErrorCode, HttpError, toHttpError } from "./errors.ts";
-import { type Line, LineSplitter } from "./lines.ts";
-import { type Format, NDJSON } from "./media_types.ts";
-import { queryParameter } from "./target.ts";
+import { ErrorCode, HttpError } from "./errors.ts";
+import { NDJSON } from "./media_types.ts";
+import { Positions } from "./positions.ts";
+import { type Fate, RecordStream } from "./record_stream.ts";
 import type { Call, RecordSink } from "./types.ts";
 
-/** Records that are delivered together. */
-const CHUNK_RECORDS = 500;
-/** Results that may wait for the first record that Kafka takes; without one the answer is no 200. */
+/** Broken lines that may come before the first record that Kafka takes; without one the answer is no 200. */
 const MAX_FAILURES_FIRST = 1_000;
+/** Lines whose results are kept, at most, until the answer begins. */
+const MAX_KEPT = 20_000_000;
+/** Pieces of the answer that wait for a client that does not read; then its upload stands still. */
+const MAX_WAITING = 4;
 
 /** What a stream works with. */
 export interface StreamParts {
@@ -30,9 +34,6 @@ export interface StreamParts {
   log: Logger;
 }
 
-/** What became of a line: its record is under way, or it is broken. */
-type Fate = { line: number; error?: HttpError };
-
 /** Answers a streamed request; the topic is known to be there. */
 export async function streamRecords(
   { sink, body, log }: StreamParts,
@@ -40,218 +41,142 @@ export async function streamRecords(
   { topic, partition }: { topic: string; partition: number | undefined },
 ): Promise<Response> {
   checkEncoding(call.request.headers);
-  const stream = new RecordStream(call, { body, partition });
-  const results = new Results(sink.deliver(stream.chunks(), { topic }), stream);
+  const input = new RecordStream(call, { body, partition });
+  const results = new Results(input);
+  input.onPause = () => results.clientWaits();
   const release = call.hold();
-  let finished: Promise<void> | undefined;
-  const finish = () => finished ??= end();
-  const end = async () => {
-    await results.drain();
+  const done = results.pump(sink.deliver(input.chunks(), { topic })).finally(() => {
     release();
-    log[stream.brokeOff ? "warn" : "debug"]("a stream of records ended", {
+    const { lines, brokeOff } = input;
+    log[brokeOff ? "warn" : "debug"]("a stream of records ended", {
       id: call.id,
       topic,
-      lines: stream.lines,
+      lines,
+      brokeOff,
       ...results.count,
-      brokeOff: stream.brokeOff,
     });
-  };
-  try {
-    const first = await results.untilFirstAcknowledged();
-    return new Response(results.stream(first, finish), { headers: { "content-type": NDJSON } });
-  } catch (error) {
-    stream.stop();
-    await finish();
-    throw error;
+  });
+  await results.whenClear;
+  if (results.count.acknowledged > 0) {
+    input.answered();
+    return new Response(results.stream(), { headers: { "content-type": NDJSON } });
   }
+  input.stop();
+  await done;
+  throw results.failure();
 }
 
-/** The request's side: bytes to records. */
-class RecordStream {
-  /** Why the input ended before its end, if it did. */
-  brokeOff?: string;
-  lines = 0;
-  /** For each chunk that was handed over, what is to be told about each of its lines. */
-  readonly fates: Fate[][] = [];
-  readonly #call: Call;
-  readonly #body: BodyReader;
-  readonly #parser: RecordParser;
-  readonly #partition: number | undefined;
-  readonly #stopOnError: boolean;
-  readonly #splitter: LineSplitter;
-  readonly #stopped = Promise.withResolvers<{ done: true; value: undefined }>();
-  #ended = false;
-
-  constructor(call: Call, { body, partition }: { body: BodyReader; partition: number | undefined }) {
-    this.#call = call;
-    this.#body = body;
-    this.#partition = partition;
-    this.#stopOnError = oneOf(call.query, "on_error", ["continue", "stop"]) === "stop";
-    this.#parser = new RecordParser(oneOf<Format>(call.query, "format", ["json", "binary", "text"]));
-    this.#splitter = new LineSplitter(body.maxBytes);
-  }
-
-  /** Reads no further. */
-  stop(why?: string): void {
-    if (why !== undefined) this.brokeOff ??= why;
-    this.#ended = true;
-    this.#stopped.resolve({ done: true, value: undefined });
-  }
-
-  /** Never throws: what was read before the client broke off must still get its outcome. */
-  async *chunks(): AsyncGenerator<ProducerRecord[], void, undefined> {
-    for await (const piece of this.#pieces()) {
-      yield* this.#chunksOf(this.#splitter.split(piece));
-      if (this.#ended) return;
-    }
-    const rest = this.brokeOff === undefined ? this.#splitter.rest() : undefined;
-    if (rest) yield* this.#chunksOf([rest]);
-  }
-
-  async *#pieces(): AsyncGenerator<Uint8Array, void, undefined> {
-    const reader = this.#call.request.body?.getReader();
-    if (!reader) return;
-    const onStop = () => this.stop("the server is stopping");
-    this.#call.stopping.addEventListener("abort", onStop, { once: true });
-    try {
-      while (!this.#ended) {
-        const { value } = await Promise.race([this.#body.next(reader.read()), this.#stopped.promise]);
-        if (value === undefined) return;
-        yield value;
-      }
-    } catch (error) {
-      this.stop(error instanceof HttpError ? error.message : "the client broke off, or its body was malformed");
-    } finally {
-      this.#call.stopping.removeEventListener("abort", onStop);
-      void reader.cancel().catch(() => {});
-    }
-  }
-
-  *#chunksOf(lines: Iterable<Line>): Generator<ProducerRecord[], void, undefined> {
-    let records: ProducerRecord[] = [];
-    let fates: Fate[] = [];
-    for (const line of lines) {
-      this.lines = line.number;
-      try {
-        records.push(this.#parse(line));
-        fates.push({ line: line.number });
-      } catch (error) {
-        fates.push({ line: line.number, error: toHttpError(error) });
-        if (this.#stopOnError) {
-          this.stop(`line ${line.number} is wrong`);
-          break;
-        }
-      }
-      if (fates.length < CHUNK_RECORDS) continue;
-      this.fates.push(fates);
-      yield records;
-      [records, fates] = [[], []];
-    }
-    if (fates.length === 0) return;
-    this.fates.push(fates);
-    yield records;
-  }
-
-  #parse({ bytes }: Line): ProducerRecord {
-    if (!bytes) throw new HttpError(413, `The line is too long; expected at most ${this.#body.maxBytes} bytes`);
-    if (!isUtf8(bytes)) throw new HttpError(400, "The line is not valid UTF-8; expected JSON in UTF-8");
-    const record = this.#parser.parse(bytes);
-    if (this.#partition === undefined) return record;
-    if (record.partition !== undefined && record.partition !== this.#partition) {
-      const found = `partition is ${record.partition} while the path says ${this.#partition}`;
-      throw new HttpError(422, `${found}; expected no partition, or the same`);
-    }
-    return { ...record, partition: this.#partition };
-  }
-
-  /** Whether a record that Kafka did not take ends the stream as well. */
-  delivered(outcome: Outcome): void {
-    if (this.#stopOnError && outcome.status !== "acknowledged") this.stop("a record was not delivered");
-  }
+/** What became of the lines of one chunk. */
+interface ChunkResult {
+  lines: number;
+  positions: Positions;
+  /** Lines of the answer for what is not in Kafka, by their place in the chunk. */
+  failures: Map<number, string>;
 }
 
 /** The answer's side: outcomes to lines. */
 class Results {
   readonly count = { acknowledged: 0, rejected: 0, unknown: 0, broken: 0 };
-  readonly #outcomes: AsyncGenerator<Outcome[], void, undefined>;
   readonly #input: RecordStream;
+  readonly #waiting: ChunkResult[] = [];
   readonly #failures: HttpError[] = [];
+  readonly #clear = Promise.withResolvers<void>();
+  #ended = false;
+  #streaming = false;
+  #change = Promise.withResolvers<void>();
 
-  constructor(outcomes: AsyncGenerator<Outcome[], void, undefined>, input: RecordStream) {
-    this.#outcomes = outcomes;
+  constructor(input: RecordStream) {
     this.#input = input;
   }
 
-  /**
-   * The first lines of the answer, among them that of a record that is in Kafka.
-   *
-   * @throws {HttpError} when the input ends, or goes on too long, without one
-   */
-  async untilFirstAcknowledged(): Promise<string> {
-    let text = "";
-    while (this.count.acknowledged === 0) {
-      const more = this.#failures.length < MAX_FAILURES_FIRST ? await this.#next() : undefined;
-      if (more === undefined) throw this.#failure();
-      text += more;
-    }
-    return text;
+  /** Resolves when it is time to answer: with a stream if a record is in Kafka, else with an error. */
+  get whenClear(): Promise<void> {
+    return this.#clear.promise;
   }
 
-  /** The answer as it comes. `finish` is called once, when the last line was taken or nobody takes them any more. */
-  stream(first: string, finish: () => Promise<void>): ReadableStream<Uint8Array> {
+  /** The client has stopped sending for the moment. */
+  clientWaits(): void {
+    if (this.count.acknowledged > 0) this.#clear.resolve();
+  }
+
+  /** Takes outcomes as they come, until there are no more. */
+  async pump(outcomes: AsyncIterable<Outcome[]>): Promise<void> {
+    for await (const chunk of outcomes) {
+      this.#waiting.push(this.#take(chunk, this.#input.fates.shift()!));
+      if (this.#input.pausing) this.clientWaits();
+      const hopeless = this.count.acknowledged === 0 && this.#failures.length >= MAX_FAILURES_FIRST;
+      if (hopeless || this.#input.lines > MAX_KEPT) this.#clear.resolve();
+      this.#changed();
+      while (this.#streaming && this.#waiting.length > MAX_WAITING) await this.#change.promise;
+    }
+    this.#ended = true;
+    this.#clear.resolve();
+    this.#changed();
+  }
+
+  #take(outcomes: Outcome[], fates: readonly Fate[]): ChunkResult {
+    const result: ChunkResult = { lines: fates.length, positions: new Positions(), failures: new Map() };
+    let next = 0;
+    for (let i = 0; i < fates.length; i++) {
+      const { line, error } = fates[i];
+      if (error) {
+        this.count.broken++;
+        this.#failed(error);
+        result.failures.set(
+          i,
+          `{"line":${line},"error_code":${error.code},"error":${JSON.stringify(error.message)}}\n`,
+        );
+        continue;
+      }
+      const outcome = outcomes[next++];
+      this.count[outcome.status]++;
+      if (outcome.status === "acknowledged") result.positions.push(outcome.partition, outcome.offset);
+      else {
+        this.#failed(failureOf([outcome]));
+        this.#input.failed();
+        result.failures.set(i, `{"line":${line},${errorMembers(outcome)}}\n`);
+      }
+    }
+    return result;
+  }
+
+  #failed(error: HttpError): void {
+    if (this.count.acknowledged === 0) this.#failures.push(error);
+  }
+
+  /** The answer as it comes. */
+  stream(): ReadableStream<Uint8Array> {
     const encoder = new TextEncoder();
-    let waiting: string | undefined = first;
+    this.#streaming = true;
     return new ReadableStream({
       pull: async (controller) => {
-        const text = waiting ?? await this.#next();
-        waiting = undefined;
-        if (text !== undefined) return controller.enqueue(encoder.encode(text));
+        while (this.#waiting.length === 0 && !this.#ended) await this.#change.promise;
+        const result = this.#waiting.shift();
+        this.#changed();
+        if (result) return controller.enqueue(encoder.encode(render(result)));
         if (this.#input.brokeOff !== undefined) controller.enqueue(encoder.encode(this.#lastLine()));
-        await finish();
         controller.close();
       },
-      cancel: async () => {
+      cancel: () => {
+        this.#streaming = false; // nobody reads: take the outcomes of what is under way, and count them
         this.#input.stop("the client stopped reading");
-        await finish();
+        this.#changed();
       },
     }, { highWaterMark: 1 });
   }
 
-  /** Waits for what is still under way. */
-  async drain(): Promise<void> {
-    while (await this.#next() !== undefined);
+  #changed(): void {
+    this.#change.resolve();
+    this.#change = Promise.withResolvers();
   }
 
-  async #next(): Promise<string | undefined> {
-    const { value: outcomes } = await this.#outcomes.next();
-    if (!outcomes) return undefined;
-    let text = "";
-    let index = 0;
-    for (const { line, error } of this.#input.fates.shift()!) {
-      if (error) {
-        this.count.broken++;
-        this.#failures.push(error);
-        text += `{"line":${line},"error_code":${error.code},"error":${JSON.stringify(error.message)}}\n`;
-        continue;
-      }
-      const outcome = outcomes[index++];
-      this.count[outcome.status]++;
-      if (outcome.status === "acknowledged") {
-        text += `{"partition":${outcome.partition},"offset":${outcome.offset},"error_code":null,"error":null}\n`;
-        continue;
-      }
-      this.#failures.push(failureOf([outcome]));
-      this.#input.delivered(outcome);
-      text += `{"line":${line},${errorMembers(outcome)}}\n`;
-    }
-    if (this.count.acknowledged > 0) this.#failures.length = 0; // nobody will ask for them
-    return text;
-  }
-
-  #failure(): HttpError {
+  /** Why there is nothing to answer 200 to. */
+  failure(): HttpError {
     const [first] = this.#failures;
     if (!first) {
-      return new HttpError(this.#input.brokeOff ? 400 : 422, "The stream has no records; expected one a line");
+      const { brokeOff } = this.#input;
+      const found = brokeOff === undefined ? "has no records" : `has no records: ${brokeOff}`;
+      return new HttpError(brokeOff === undefined ? 422 : 400, `The stream ${found}; expected one a line`);
     }
     const { status, code, headers, message } = first;
     const text = `None of the first ${this.#failures.length} lines was written; the first: ${message}`;
@@ -264,9 +189,16 @@ class Results {
   }
 }
 
-function oneOf<T extends string>(query: string, name: string, choices: readonly T[]): T {
-  const text = queryParameter(query, name) ?? choices[0];
-  const found = choices.find((choice) => choice === text);
-  if (found) return found;
-  throw new HttpError(422, `${name} is ${JSON.stringify(text)}; expected one of ${choices.join(", ")}`);
+function render({ lines, positions, failures }: ChunkResult): string {
+  const position = positions[Symbol.iterator]();
+  let text = "";
+  for (let i = 0; i < lines; i++) {
+    const failure = failures.size > 0 ? failures.get(i) : undefined;
+    if (failure !== undefined) text += failure;
+    else {
+      const [partition, offset] = position.next().value!;
+      text += `{"partition":${partition},"offset":${offset},"error_code":null,"error":null}\n`;
+    }
+  }
+  return text;
 }

@@ -120,11 +120,32 @@ Deno.test("results come while the upload goes on", async () => {
   assert.equal((await reader.read()).done, true);
 });
 
+Deno.test("results wait for the end of an upload without pauses, and take little room", async () => {
+  await using t = await startApp({ partitions: 3 });
+  const chunk = new TextEncoder().encode(
+    Array.from({ length: 1_000 }, (_, i) => `{"key":${i},"value":"x"}\n`).join(""),
+  );
+  let left = 200;
+  const body = new ReadableStream({ pull: (c) => left-- > 0 ? c.enqueue(chunk) : c.close() });
+  const found = await results(stream(t, body));
+  assert.equal(found.length, 200_000);
+  const last: number[] = [];
+  for (const { partition, offset } of found) {
+    assert.ok(offset === (last[partition] ?? -1) + 1); // no key changes its partition, no offset is told twice
+    last[partition] = offset;
+  }
+});
+
 Deno.test("when nobody reads the results, the upload stands still instead of filling the memory", async () => {
   await using t = await startApp();
   let pieces = 0;
   const piece = new TextEncoder().encode(`{"value":"${"x".repeat(1_000)}"}\n`.repeat(64));
-  const body = new ReadableStream({ pull: (c) => void (pieces++, c.enqueue(piece)) });
+  const body = new ReadableStream({
+    async pull(controller) {
+      if (pieces++ === 1) await new Promise((resolve) => setTimeout(resolve, 500)); // a pause: results may begin
+      controller.enqueue(piece);
+    },
+  });
   const response = await stream(t, body);
   let before = -1;
   await waitFor(async () => {
