@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { CompressionTypes, Kafka, logLevel, Partitioners } from "kafkajs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { loadConfig } from "../config.ts";
@@ -38,7 +39,8 @@ export function clientCommand(job: ClientJob): string[] {
 
 interface TestRecord {
   key?: string;
-  value: string;
+  /** Bytes, as the other tools have them, too. */
+  value: Buffer;
 }
 
 /** A client that is connected. */
@@ -82,7 +84,7 @@ async function connectKafkajs({ bootstrap, topic, compression: named }: ClientJo
 
 /** The arguments of calls, made beforehand: what callers do is not what is measured. */
 function makeCalls({ payloads, keys, perCall }: ClientJob): TestRecord[][] {
-  const values = Deno.readTextFileSync(payloads).trimEnd().split("\n");
+  const values = Deno.readTextFileSync(payloads).trimEnd().split("\n").map((line) => Buffer.from(line));
   const records = Array.from({ length: Math.max(values.length, perCall) }, (_, i): TestRecord => {
     const value = values[i % values.length];
     return keys ? { key: `key-${i % KEYS}`, value } : { value };

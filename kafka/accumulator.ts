@@ -61,6 +61,15 @@ export function maxSize(record: ProducerRecord): number {
 
 const NO_HEADERS: ProducerRecord["headers"] = [];
 
+/** A topic's queues, and where its keyless records go. */
+interface TopicState {
+  queues: PartitionQueue[];
+  /** Where the search for an idle partition begins. */
+  sticky: number;
+  /** What the search found, until a queue gets busy or idle. */
+  chosen?: PartitionQueue;
+}
+
 /** The queues of all partitions, bounded in bytes. */
 export class Accumulator {
   /** Queues with batches in them; the one that was served longest ago comes first. */
@@ -69,7 +78,7 @@ export class Accumulator {
   #records = 0;
   #room = Promise.withResolvers<void>();
   readonly #limits: AccumulatorLimits;
-  readonly #topics = new Map<string, { queues: PartitionQueue[]; sticky: number }>();
+  readonly #topics = new Map<string, TopicState>();
 
   constructor(limits: AccumulatorLimits) {
     this.#limits = limits;
@@ -104,11 +113,14 @@ export class Accumulator {
    */
   stickyQueue(topic: string, partitions: number, usable: (partition: number) => boolean): PartitionQueue {
     const state = this.#topic(topic);
+    // Looking at all partitions for each record of its own would take longer than encoding it.
+    const { chosen } = state;
+    if (chosen && chosen.partition < partitions && usable(chosen.partition)) return chosen;
     state.sticky %= partitions;
     const usables = Array.from({ length: partitions }, (_, i) => (state.sticky + i) % partitions).filter(usable);
     const idle = usables.find((partition) => this.queue(topic, partition).idle);
     state.sticky = idle ?? usables[0] ?? state.sticky;
-    return this.queue(topic, state.sticky);
+    return state.chosen = this.queue(topic, state.sticky);
   }
 
   /**
@@ -157,6 +169,7 @@ export class Accumulator {
     queue.batches.splice(at, 1);
     batch.records.release(); // its bytes were copied into each request
     if (queue.batches.length === 0) this.active.delete(queue);
+    this.#topic(queue.topic).chosen = undefined; // this one may be idle now, while the chosen one is not
   }
 
   /** Resolves when a batch has got its outcome, and so made room. */
@@ -183,9 +196,10 @@ export class Accumulator {
     this.active.add(queue);
     const state = this.#topic(queue.topic);
     if (state.sticky === queue.partition) state.sticky++;
+    state.chosen = undefined;
   }
 
-  #topic(topic: string) {
+  #topic(topic: string): TopicState {
     let state = this.#topics.get(topic);
     if (!state) this.#topics.set(topic, state = { queues: [], sticky: Math.floor(Math.random() * 1_000) });
     return state;

@@ -197,6 +197,27 @@ test("keyless records avoid partitions that are busy, have failed, or have no le
   }
 });
 
+test("keyless records leave a busy partition for one that has become idle", () => {
+  const accumulator = new Accumulator(LIMITS);
+  const queues = [0, 1, 2].map((partition) => accumulator.queue("t", partition));
+  const choose = () => accumulator.stickyQueue("t", 3, () => true);
+  for (const queue of queues) {
+    append(accumulator, queue, values(1));
+    accumulator.served(queue);
+    queue.busy = true;
+  }
+  const idle = queues.find((queue) => queue !== choose())!;
+  acknowledgeFirst(accumulator, idle);
+  idle.busy = false;
+  assert.equal(choose(), idle);
+});
+
+test("keyless records leave a partition that has lost its leader", () => {
+  const accumulator = new Accumulator(LIMITS);
+  const { partition: lost } = accumulator.stickyQueue("t", 3, () => true);
+  assert.notEqual(accumulator.stickyQueue("t", 3, (partition) => partition !== lost).partition, lost);
+});
+
 test("keyless records wait at one partition where all are busy, as long as the topic's partitions are these", () => {
   const accumulator = new Accumulator(LIMITS);
   for (const partition of [0, 1, 2]) accumulator.queue("t", partition).busy = true;
