@@ -6,18 +6,14 @@
 import type { Delivery, Outcome } from "./delivery.ts";
 import { type BatchIdentity, type Compression, type ProducerRecord, RecordBatch } from "./record_batch.ts";
 
-/** Records `first`, `first + 1`, … of a batch are records `index`, `index + 1`, … of a delivery. */
-interface Span {
-  delivery: Delivery;
-  index: number;
-  first: number;
-  count: number;
-}
-
 /** A batch's records, and who waits for them. */
 export class Batch {
   readonly records: RecordBatch;
-  readonly #spans: Span[];
+  // Who waits: records #firsts[i] up to #firsts[i + 1] are records #indexes[i] and following of #deliveries[i]. Not an
+  // object for each: with one record a call, a quarter of the time went into collecting what waits for an outcome.
+  readonly #deliveries: Delivery[] = [];
+  readonly #indexes: number[] = [];
+  readonly #firsts: number[] = [];
   /** When the first record came in, in ms since 1970. */
   readonly arrivedAt: number;
   /** Its share of the buffer. */
@@ -38,18 +34,18 @@ export class Batch {
   settled = false;
   #whenSettled?: { promise: Promise<void>; resolve: () => void };
 
-  constructor(arrivedAt: number, records: RecordBatch = new RecordBatch(), spans: Span[] = []) {
+  constructor(arrivedAt: number, records: RecordBatch = new RecordBatch()) {
     this.arrivedAt = arrivedAt;
     this.records = records;
-    this.#spans = spans;
   }
 
   /** Encodes a record at the end. @throws {TypeError} when it cannot be encoded; the batch is as before then */
   append(record: ProducerRecord, now: number, delivery: Delivery, index: number): void {
     const first = this.records.append(record, now);
-    const last = this.#spans[this.#spans.length - 1];
-    if (last?.delivery === delivery && last.index + last.count === index) last.count++;
-    else this.#spans.push({ delivery, index, first, count: 1 });
+    const last = this.#deliveries.length - 1;
+    const follows = last >= 0 && this.#deliveries[last] === delivery &&
+      index - this.#indexes[last] === first - this.#firsts[last];
+    if (!follows) this.#addSpan(delivery, index, first);
   }
 
   /** Fills in header and checksum, compresses, and keeps the bytes. */
@@ -62,8 +58,9 @@ export class Batch {
   /** Tells everybody who waits. `outcome` is given the index of each record in the batch. */
   settle(outcome: (index: number) => Outcome): void {
     this.settled = true;
-    for (const { delivery, index, first, count } of this.#spans) {
-      for (let i = 0; i < count; i++) delivery.settle(index + i, outcome(first + i));
+    for (let i = 0; i < this.#deliveries.length; i++) {
+      const [delivery, shift, end] = [this.#deliveries[i], this.#indexes[i] - this.#firsts[i], this.#endOf(i)];
+      for (let record = this.#firsts[i]; record < end; record++) delivery.settle(record + shift, outcome(record));
     }
     this.#whenSettled?.resolve();
   }
@@ -76,24 +73,29 @@ export class Batch {
   /** Two batches with the same records and the same people waiting. */
   split(): [Batch, Batch] {
     const [left, right] = this.records.split();
-    const spans: [Span[], Span[]] = [[], []];
-    for (const span of this.#spans) {
-      const before = Math.max(0, Math.min(span.count, left.count - span.first));
-      if (before > 0) spans[0].push({ ...span, count: before });
-      if (before < span.count) {
-        const first = Math.max(span.first, left.count) - left.count;
-        spans[1].push({ ...span, index: span.index + before, first, count: span.count - before });
-      }
+    const halves: [Batch, Batch] = [new Batch(this.arrivedAt, left), new Batch(this.arrivedAt, right)];
+    for (const [i, delivery] of this.#deliveries.entries()) {
+      const [index, first] = [this.#indexes[i], this.#firsts[i]];
+      if (first < left.count) halves[0].#addSpan(delivery, index, first);
+      if (this.#endOf(i) <= left.count) continue;
+      const second = Math.max(first, left.count);
+      halves[1].#addSpan(delivery, index + second - first, second - left.count);
     }
-    const halves: [Batch, Batch] = [
-      new Batch(this.arrivedAt, left, spans[0]),
-      new Batch(this.arrivedAt, right, spans[1]),
-    ];
     halves[0].reservedBytes = Math.floor(this.reservedBytes / 2);
     halves[1].reservedBytes = this.reservedBytes - halves[0].reservedBytes;
     for (const half of halves) half.urgent = this.urgent;
     // Whoever waits for the whole waits for both halves.
     void Promise.all(halves.map((half) => half.whenSettled())).then(() => this.#whenSettled?.resolve());
     return halves;
+  }
+
+  #addSpan(delivery: Delivery, index: number, first: number): void {
+    this.#deliveries.push(delivery);
+    this.#indexes.push(index);
+    this.#firsts.push(first);
+  }
+
+  #endOf(span: number): number {
+    return span + 1 < this.#firsts.length ? this.#firsts[span + 1] : this.records.count;
   }
 }
