@@ -28,9 +28,6 @@ const WATCHDOG_S = 30;
 /** How long the last commit of a generation may take, in ms. */
 const LAST_COMMIT_MS = 2_000;
 
-/** How long answers that are under way may take at the end, in ms. */
-const CLOSE_MS = 600;
-
 /** What outlives a client. */
 export interface Shared extends Omit<WorkerTools, "onHandled" | "onProgress"> {
   /** Of the last client, so that its successor takes its place in the group. */
@@ -106,8 +103,9 @@ export class Session implements GroupListener {
     } finally {
       clearInterval(watchdog);
       this.#shared.memberId = this.#member?.memberId ?? "";
-      // Their answers come soon, unless the connection is broken: then nobody waits for it.
-      await Promise.race([this.#fetcher.stop(), sleep(CLOSE_MS)]);
+      this.#fetcher.stop();
+      // What is under way is a Fetch that waits for records: nobody wants its answer any more.
+      this.#cluster.reset("closing");
       await Promise.all([this.#cluster.close(), this.#groupCluster.close()]);
       await this.#metadata.stop();
     }

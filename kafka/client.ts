@@ -48,6 +48,7 @@ export function requestTimeoutWithin(deliveryTimeoutMs: number): number {
 export function createKafka(config: KafkaConfig, options: KafkaClientOptions = {}): KafkaClient {
   applyPatches();
   const log = loggerFor("kafkajs");
+  const ourReasons = new Set<string>();
   const sockets = new Map<net.Socket, { host: string; port: number }>();
   const kafka = new Kafka({
     brokers: [...config.brokers],
@@ -59,13 +60,15 @@ export function createKafka(config: KafkaConfig, options: KafkaClientOptions = {
     retry: { retries: options.retries ?? 0, initialRetryTime: 100, maxRetryTime: 1_000 },
     socketFactory: trackedSockets(sockets),
     logLevel: log.level <= LogLevels.DEBUG ? logLevel.DEBUG : logLevel.INFO,
-    logCreator: bridgeLog(log),
+    logCreator: bridgeLog(log, ourReasons),
   });
   return {
     kafka,
     destroySockets(why, broker) {
       for (const [socket, { host, port }] of sockets) {
-        if (!broker || (host === broker.host && port === broker.port)) abort(socket, new Error(why));
+        if (broker && (host !== broker.host || port !== broker.port)) continue;
+        ourReasons.add(`Connection: Connection error: ${why}`);
+        abort(socket, new Error(why));
       }
     },
   };
@@ -107,14 +110,18 @@ function trackedSockets(sockets: Map<net.Socket, { host: string; port: number }>
 /** A line that repeats within this time, in ms, is for debugging only: an absent broker is one event, not hundreds. */
 const REPEAT_MS = 60_000;
 
-/** kafkajs's log lines in our log, with its level and its part of the library. */
-function bridgeLog(log: Logger): logCreator {
+/**
+ * kafkajs's log lines in our log, with its level and its part of the library.
+ *
+ * @param ourReasons Lines about connections that we closed ourselves: no errors.
+ */
+function bridgeLog(log: Logger, ourReasons: ReadonlySet<string>): logCreator {
   const lastSeen = new Map<string, number>();
   return () => ({ namespace, level, log: { message, timestamp: _, logger: __, ...fields } }) => {
     const text = `${namespace}: ${message}`;
     const shown = { [logLevel.ERROR]: "error", [logLevel.WARN]: "warn", [logLevel.INFO]: "info" }[level as number];
     const repeated = Date.now() - (lastSeen.get(text) ?? 0) < REPEAT_MS;
-    if (!shown || repeated) return void log.debug(text, fields);
+    if (!shown || repeated || ourReasons.has(text)) return void log.debug(text, fields);
     if (lastSeen.size > 1_000) lastSeen.clear();
     lastSeen.set(text, Date.now());
     const { stack: _stack, ...rest } = fields as Record<string, unknown>;

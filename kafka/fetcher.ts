@@ -75,11 +75,10 @@ export class Fetcher {
     return [...this.#feeds].some((feed) => feed.hungry) && this.#queuedBytes < MAX_QUEUED_BYTES;
   }
 
-  /** Asks for no more. Resolves when the last answers are there. */
-  async stop(): Promise<void> {
+  /** Asks for no more. */
+  stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    await Promise.all([...this.#brokers.values()].map(({ answered }) => answered));
   }
 
   /** Sends what can be sent. To be called when leaders may have changed. */
@@ -100,7 +99,7 @@ export class Fetcher {
       for (const feed of wanted) {
         if (!ready.includes(feed)) wakeAt = Math.min(wakeAt, Math.max(feed.notBefore, broker.notBefore));
       }
-      if (ready.length > 0) broker.answered = this.#fetch(broker, ready, { all: ready.length === feeds.length });
+      if (ready.length > 0) void this.#fetch(broker, ready, { all: ready.length === feeds.length });
     }
     clearTimeout(this.#timer);
     if (wakeAt < Infinity) this.#timer = setTimeout(() => this.pump(), wakeAt - now);
@@ -183,7 +182,8 @@ export class Fetcher {
   #taken(chunk: Chunk): void {
     this.#queuedBytes -= chunk.records.length;
     this.#waitMs = MIN_WAIT_MS;
-    this.pump();
+    // Others that got something with the same answer are about to be taken, too: one Fetch is to ask for all of them.
+    queueMicrotask(() => this.pump());
   }
 
   #brokerOf(nodeId: number): Broker {
@@ -197,8 +197,6 @@ export class Fetcher {
 class Broker {
   readonly nodeId: number;
   busy = false;
-  /** Resolves when the last Fetch has its answer, or none will come. */
-  answered = Promise.resolve();
   notBefore = 0;
   /** Adapts: an answer that takes too long for the request timeout would never come, however often it is asked for. */
   maxBytes = MAX_BYTES;
