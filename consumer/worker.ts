@@ -7,7 +7,7 @@ import type { Logger } from "@std/log";
 import { OutputClosed } from "../handlers/print.ts";
 import { type Chunk, CorruptBatchError, readChunk } from "../kafka/chunk.ts";
 import type { Feed } from "../kafka/feed.ts";
-import { sleep } from "../kafka/wait.ts";
+import { nextTurn, sleep } from "../kafka/wait.ts";
 import type { Handling } from "./handling.ts";
 import { TopicRecord } from "./record.ts";
 import { Finished, keyOf, type Run } from "./run.ts";
@@ -61,6 +61,7 @@ export class Worker {
     for (let corrupt = 0;;) {
       const chunk = await this.feed.take(stop);
       if (!chunk) return;
+      await nextTurn(); // the next Fetch is to be on its way before this chunk keeps us busy
       try {
         await this.#tools.slots.use(() => this.#work(chunk, { stop, hurry }));
         if (stop.aborted) return;

@@ -47,6 +47,11 @@ export class Delivery {
     if (count === 0) this.#resolve([]);
   }
 
+  /** Records without an outcome. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
   /** The first outcome stands: a caller that stopped waiting has been told "unknown" and hears no more. */
   settle(index: number, outcome: Outcome): void {
     if (this.#outcomes[index] !== undefined) return;

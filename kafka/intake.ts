@@ -13,7 +13,7 @@ import { partitionForKey } from "./partitioner.ts";
 import { estimateSize, type ProducerRecord } from "./record_batch.ts";
 
 /** Refusals that the same record may not meet again. */
-const RETRIABLE: ReadonlySet<DeliveryFailure> = new Set(["buffer-full", "closing", "kafka", "aborted"]);
+const RETRIABLE: ReadonlySet<DeliveryFailure> = new Set(["buffer-full", "closing", "kafka", "aborted", "timed-out"]);
 
 /** The settings that bound what is taken in, in bytes. */
 interface Limits {
@@ -58,9 +58,10 @@ export class Intake {
     this.#metrics.records.inc({ outcome: "rejected" }, refused);
   }
 
-  /** Resolves when records fit, or when nothing is left that could make room for them. */
-  async whenRoomFor(records: readonly ProducerRecord[]): Promise<void> {
-    while (!this.#hasRoomFor(records) && this.#accumulator.bytes > 0) await this.#accumulator.whenRoom();
+  /** Where records do not fit: resolves when something has made room, which may not be enough or not last. */
+  whenRoomFor(records: readonly ProducerRecord[]): Promise<void> | undefined {
+    if (this.#hasRoomFor(records) || this.#accumulator.bytes === 0) return undefined; // or they never will
+    return this.#accumulator.whenRoom();
   }
 
   #hasRoomFor(records: readonly ProducerRecord[]): boolean {

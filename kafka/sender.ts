@@ -144,7 +144,8 @@ export class Sender {
     metrics.inFlight.inc();
     let sentAt = 0;
     const onSend = () => {
-      const late = shipments.some(({ batch }) => batch.settled);
+      const now = Date.now();
+      const late = shipments.some(({ batch }) => batch.settled || this.#outcomes.deadline(batch) <= now);
       if (late) throw new Error("a deadline passed before the request was sent");
       sentAt = performance.now();
       for (const { batch } of shipments) batch.onTheWire = true;
