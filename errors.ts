@@ -49,6 +49,12 @@ export class DeliveryError extends Error {
 /** The innermost message of an error: what went wrong, where kafkajs says only that something did. */
 export function rootCause(error: unknown): string {
   let innermost = error;
-  while (innermost instanceof Error && innermost.cause instanceof Error) innermost = innermost.cause;
+  for (let next; (next = reasonOf(innermost)) instanceof Error;) innermost = next;
   return innermost instanceof Error ? innermost.message : String(innermost);
+}
+
+/** kafkajs's aggregates, as those of a request to create topics, have what went wrong in `errors`. */
+function reasonOf(error: unknown): unknown {
+  if (!(error instanceof Error)) return undefined;
+  return error.cause ?? (error as Partial<AggregateError>).errors?.[0];
 }

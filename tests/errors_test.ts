@@ -31,6 +31,8 @@ test("the root cause is the innermost error's message, or the text of what is no
   const inner = new Error("ECONNREFUSED");
   assert.equal(rootCause(new Error("a", { cause: new TypeError("b", { cause: inner }) })), "ECONNREFUSED");
   assert.equal(rootCause(inner), "ECONNREFUSED");
+  assert.equal(rootCause(new AggregateError([inner, new Error("other")], "several")), "ECONNREFUSED");
+  assert.equal(rootCause(new AggregateError([], "none of them")), "none of them");
   assert.equal(rootCause(new Error("a", { cause: "not an error" })), "a");
   assert.equal(rootCause("text"), "text");
   assert.equal(rootCause(undefined), "undefined");
