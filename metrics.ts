@@ -69,23 +69,23 @@ export interface HttpMetrics {
   /** From a request's arrival to its response, in seconds. For streams: to their beginning. */
   readonly requestSeconds: Histogram<"method" | "route" | "status">;
   /** Names what counts the requests at work and the open event streams. */
-  watch(shown: { readonly atWork: number; readonly eventStreams: number }): void;
+  watch(counts: { requests: () => number; streams: () => number }): void;
 }
 
 /** Registers what the HTTP side counts. */
 export function createHttpMetrics(registry: Registry): HttpMetrics {
   const registers = [registry];
   const named = (name: string, help: string) => ({ name: `kafka_deno_http_${name}`, help, registers });
-  let shown = { atWork: 0, eventStreams: 0 };
-  gauge(named("requests_at_work", "Requests without an answer yet"), () => shown.atWork);
-  gauge(named("event_streams", "Open streams of server-sent events"), () => shown.eventStreams);
+  let counts = { requests: () => 0, streams: () => 0 };
+  gauge(named("requests_at_work", "Requests without an answer yet"), () => counts.requests());
+  gauge(named("event_streams", "Open streams of server-sent events"), () => counts.streams());
   return {
     requestSeconds: new Histogram({
       ...named("request_seconds", "Duration of HTTP requests by route and status"),
       labelNames: ["method", "route", "status"],
       buckets: LATENCY_SECONDS,
     }),
-    watch: (watched) => shown = watched,
+    watch: (watched) => counts = watched,
   };
 }
 

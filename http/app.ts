@@ -60,6 +60,8 @@ export class App {
   readonly #stopping = new AbortController();
   #requests = 0;
   #atWork = 0;
+  /** Streams that go on after their response has begun. */
+  #held = 0;
   #idle?: () => void;
 
   constructor(config: AppConfig, parts: AppParts) {
@@ -96,17 +98,21 @@ export class App {
     } catch (error) {
       return this.#finish(exchange, this.#refuse(exchange, toHttpError(error)));
     } finally {
-      this.#done();
+      this.#atWork--;
+      this.#checkIdle();
     }
   };
 
   readonly hold = (): () => void => {
-    this.#atWork++;
-    return () => this.#done();
+    this.#held++;
+    return () => {
+      this.#held--;
+      this.#checkIdle();
+    };
   };
 
-  #done(): void {
-    if (--this.#atWork === 0) this.#idle?.();
+  #checkIdle(): void {
+    if (this.#atWork + this.#held === 0) this.#idle?.();
   }
 
   /** The cheapest checks come first. */
@@ -169,6 +175,6 @@ export class App {
   /** From now on: not ready, and no new work. Resolves when the work at hand is done. */
   async drain(): Promise<void> {
     this.#stopping.abort(new DOMException("the server is stopping", "AbortError"));
-    if (this.#atWork > 0) await new Promise<void>((resolve) => this.#idle = resolve);
+    if (this.#atWork + this.#held > 0) await new Promise<void>((resolve) => this.#idle = resolve);
   }
 }

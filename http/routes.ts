@@ -5,19 +5,22 @@
  */
 import type { Logger } from "@std/log";
 import { BodyReader } from "./body.ts";
+import type { EventStreams } from "./events.ts";
 import { handleHealth, readyHandler } from "./health.ts";
 import { type ClusterView, metadataHandlers } from "./metadata.ts";
 import { metricsHandler } from "./metrics.ts";
 import { namesHandler } from "./names.ts";
 import { produceHandler } from "./produce.ts";
-import { TopicGate } from "./topic.ts";
+import type { TopicGate } from "./topic.ts";
 import type { HandledRoute, RecordSink } from "./types.ts";
 
 /** What the handlers work with. */
 export interface RouteParts {
-  config: { topic: string; httpTopics: readonly string[]; maxBodyBytes: number; bodyTimeoutMs: number };
+  config: { topic: string; maxBodyBytes: number; bodyTimeoutMs: number };
   log: Logger;
+  gate: TopicGate;
   sink: RecordSink;
+  events: EventStreams;
   view: ClusterView;
   randomName: () => string;
   /** Why nobody should send requests here; undefined when all is well. */
@@ -27,8 +30,9 @@ export interface RouteParts {
 }
 
 /** The table. */
-export function createRoutes({ config, log, sink, view, randomName, problem, registry }: RouteParts): HandledRoute[] {
-  const gate = new TopicGate(config.httpTopics);
+export function createRoutes(
+  { config, log, gate, sink, events, view, randomName, problem, registry }: RouteParts,
+): HandledRoute[] {
   const body = new BodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.bodyTimeoutMs });
   const produce = produceHandler(sink, { body, gate, log });
   const names = namesHandler(sink, gate, { topic: config.topic, randomName });
@@ -42,6 +46,7 @@ export function createRoutes({ config, log, sink, view, randomName, problem, reg
     { method: "GET", path: "/topics/{topic}/partitions", access: "read", handle: told.partitions },
     { method: "GET", path: "/topics/{topic}/partitions/{partition}", access: "read", handle: told.partition },
     { method: "GET", path: "/topics/{topic}/partitions/{partition}/offsets", access: "read", handle: told.offsets },
+    { method: "GET", path: "/topics/{topic}/events", access: "read", handle: events.handle },
     { method: "GET", path: "/brokers", access: "read", handle: told.brokers },
     { method: "GET", path: "/groups", access: "read", handle: told.groups },
     { method: "GET", path: "/groups/{group}/lag", access: "read", handle: told.lag },

@@ -15,6 +15,7 @@ import {
   type TopicDescription,
 } from "./admin_requests.ts";
 import { BrokerError, check, Code } from "./broker_error.ts";
+import { Asker } from "./asker.ts";
 import type { KafkaClient } from "./client.ts";
 import { Cluster } from "./cluster.ts";
 import { BEGINNING, END, listOffsets } from "./fetch_requests.ts";
@@ -163,30 +164,6 @@ export class Inspector {
     const cluster = new Cluster(this.#makeClient());
     await cluster.connect();
     return cluster;
-  }
-}
-
-/** Questions to one broker or to any, that are answered or rejected. */
-class Asker {
-  readonly #cluster: Cluster;
-
-  constructor(cluster: Cluster) {
-    this.#cluster = cluster;
-  }
-
-  async nodes(): Promise<number[]> {
-    await this.#cluster.fetchMetadata([]);
-    return this.#cluster.nodes();
-  }
-
-  async ask<T>(nodeId: number, request: Parameters<typeof Cluster.prototype.send<T>>[1]): Promise<T> {
-    // The broker may be one that came after we last looked.
-    if (!this.#cluster.nodes().includes(nodeId)) await this.#cluster.fetchMetadata([]);
-    return (await this.#cluster.send(nodeId, request))!;
-  }
-
-  async askAny<T>(request: Parameters<typeof Cluster.prototype.send<T>>[1]): Promise<T> {
-    return await this.ask(await this.#cluster.anyNode(), request);
   }
 }
 

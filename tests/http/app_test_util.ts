@@ -4,10 +4,13 @@ import assert from "node:assert/strict";
 import { type Config, loadConfig } from "../../config.ts";
 import { Registry } from "prom-client";
 import { App, type AppParts } from "../../http/app.ts";
+import { type EventParts, EventStreams } from "../../http/events.ts";
 import { createRoutes, type RouteParts } from "../../http/routes.ts";
+import { TopicGate } from "../../http/topic.ts";
 import { plainTokens, Tokens } from "../../http/tokens.ts";
 import { createKafka } from "../../kafka/client.ts";
 import { Inspector } from "../../kafka/inspector.ts";
+import { Tails } from "../../kafka/tail.ts";
 import { createHttpMetrics } from "../../metrics.ts";
 import { loggerFor } from "../../log.ts";
 import { Producer } from "../../producer.ts";
@@ -31,6 +34,7 @@ export interface TestAppOptions extends TopicOptions {
   env?: Record<string, string>;
   routes?: Partial<RouteParts>;
   parts?: Partial<AppParts>;
+  eventParts?: Partial<EventParts>;
 }
 
 /** The settings of a server that reads nothing from the process it runs in. */
@@ -40,7 +44,7 @@ export function serveConfig(env: Record<string, string>): Config<"serve"> {
 
 /** Makes a topic, a producer that has found Kafka, and an app over both. */
 export async function startApp(
-  { env = {}, routes = {}, parts = {}, ...topicOptions }: TestAppOptions = {},
+  { env = {}, routes = {}, parts = {}, eventParts = {}, ...topicOptions }: TestAppOptions = {},
 ): Promise<TestApp> {
   const { bootstrap } = await sharedKafka();
   const topic = await createTopic(bootstrap, topicOptions);
@@ -49,11 +53,16 @@ export async function startApp(
   await producer.start();
   const log = loggerFor("server");
   const view = new Inspector(() => createKafka(config));
+  const tails = new Tails(() => createKafka(config));
+  const gate = new TopicGate(config.httpTopics);
+  const events = new EventStreams({ sink: producer, tails, gate, maxStreams: 3, ...eventParts });
   const registry = new Registry();
   const app: App = new App(config, {
     routes: createRoutes({
       config,
       log,
+      gate,
+      events,
       sink: producer,
       view,
       randomName: () => "李白",
@@ -83,7 +92,7 @@ export async function startApp(
       });
     },
     async [Symbol.asyncDispose]() {
-      await view.close();
+      await Promise.all([view.close(), tails.close()]);
       await producer.close({ deadline: Date.now() + 5_000 });
       await topic[Symbol.asyncDispose]();
     },
