@@ -180,7 +180,8 @@ function match(history: readonly SendEvent[], records: readonly LogRecord[]) {
   return { entries: [...entries.values()], strangers };
 }
 
-function verdict<T>(
+/** Looks at each item: `judge` says what is wrong with it. */
+export function verdict<T>(
   invariant: string,
   states: string,
   { items, judge }: {
