@@ -89,9 +89,7 @@ export function showRun(result: Result): string {
     ...shown,
     `${f.acknowledged} acknowledged, ${f.refused} refused, ${f.unknown} unknown; ${f.records} in the log, ` +
     `handled ${f.handled} times, ${f.redelivered} of them again`,
-    `caught up ${
-      f.recoveryMs ?? "NEVER"
-    } ms after the load; at most ${f.maxRssMb} MB and ${f.maxFiles} open files`,
+    `caught up ${f.recoveryMs ?? "NEVER"} ms after the load; at most ${f.maxRssMb} MB and ${f.maxFiles} open files`,
     ...(f.unavailable.length > 0 ? [`unavailable after a leader's death: ${f.unavailable.join(", ")} ms`] : []),
     ...verdicts.map(({ invariant, states, checked, offences, first }) =>
       `${offences > 0 ? "BROKEN" : "held  "} ${invariant.padEnd(3)} ${states}: ${offences} of ${checked}` +
