@@ -20,7 +20,7 @@ import { type Figures, figuresOf, showRun } from "./report.ts";
 import { makeRun } from "./run.ts";
 
 /** How far apart faults begin, on average, in seconds. */
-const FAULT_EVERY_S = 5;
+const FAULT_EVERY_S = 4;
 
 /** What is kept of a run. */
 interface Outcome extends Figures {

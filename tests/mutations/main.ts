@@ -1,0 +1,101 @@
+/**
+ * Makes one deliberate mistake after another in a copy of the project, and sees which test notices:
+ *
+ *     deno task test:mutations
+ *     deno task test:mutations --only commit --quick
+ *
+ * `--only TEXT`: mistakes whose name has it. `--quick`: has all of them caught by the minute of faults alone.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { parseArgs } from "@std/cli";
+import { run } from "../../dev/run.ts";
+import { type Mutation, MUTATIONS, QUICK } from "./mutations.ts";
+
+const ROOT = join(import.meta.dirname!, "..", "..");
+/** A test that takes longer has noticed something, too. */
+const LIMIT_MS = 300_000;
+
+interface Result {
+  name: string;
+  caughtBy: string | undefined;
+  seconds: number;
+}
+
+/** A copy of all that git would keep; what is fetched once, such as Kafka's jars, is shared. */
+async function copyProject(): Promise<string> {
+  const folder = await Deno.makeTempDir({ prefix: "mutations-" });
+  const { code, output } = await run("git", ["-C", ROOT, "ls-files", "-co", "--exclude-standard"], {});
+  if (code !== 0) throw new Error(`git cannot list the project's files: ${output}`);
+  for (const path of output.trim().split("\n")) {
+    const to = join(folder, path);
+    await Deno.mkdir(join(to, ".."), { recursive: true });
+    await Deno.copyFile(join(ROOT, path), to).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error; // deleted, and not committed yet
+    });
+  }
+  await Deno.mkdir(join(ROOT, ".cache"), { recursive: true });
+  await Deno.symlink(join(ROOT, ".cache"), join(folder, ".cache"));
+  return folder;
+}
+
+/** @returns whether it passed */
+async function runTest(folder: string, test: string): Promise<boolean> {
+  const env = test === QUICK ? { FAULTS_SEED: "1" } : undefined;
+  const args = ["test", "-P", "--no-check", "--fail-fast", test];
+  const child = new Deno.Command(Deno.execPath(), { args, cwd: folder, env, stdout: "null", stderr: "null" }).spawn();
+  const timer = setTimeout(() => child.kill("SIGTERM"), LIMIT_MS);
+  const { success } = await child.status;
+  clearTimeout(timer);
+  return success;
+}
+
+async function tryMutation({ name, file, from, to, tests }: Mutation, folder: string): Promise<Result> {
+  const started = performance.now();
+  const path = join(folder, file);
+  const original = await Deno.readTextFile(path);
+  if (original.split(from).length !== 2) throw new Error(`"${name}" does not apply: ${file} has changed`);
+  await Deno.writeTextFile(path, original.replace(from, () => to));
+  let caughtBy: string | undefined;
+  for (const test of tests) {
+    if (await runTest(folder, test)) continue;
+    caughtBy = test;
+    break;
+  }
+  await Deno.writeTextFile(path, original);
+  return { name, caughtBy, seconds: Math.round((performance.now() - started) / 1_000) };
+}
+
+/** What fails without any mistake would catch them all. */
+async function checkTests(folder: string, mutations: Mutation[]): Promise<void> {
+  for (const test of new Set(mutations.flatMap(({ tests }) => tests))) {
+    if (!await runTest(folder, test)) throw new Error(`${test} fails as it is; expected it to pass`);
+  }
+}
+
+async function main(): Promise<number> {
+  const { only = "", quick } = parseArgs(Deno.args, { string: ["only"], boolean: ["quick"] });
+  const chosen = MUTATIONS.filter(({ name }) => name.includes(only));
+  const mutations = quick ? chosen.map((mutation) => ({ ...mutation, tests: [QUICK] })) : chosen;
+  const folder = await copyProject();
+  const results: Result[] = [];
+  try {
+    await checkTests(folder, mutations);
+    for (const mutation of mutations) {
+      const result = await tryMutation(mutation, folder);
+      results.push(result);
+      console.log(`${result.caughtBy ? "caught" : "MISSED"}  ${result.name}`);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+  const width = Math.max(...results.map(({ name }) => name.length));
+  console.log(`\n${"mistake".padEnd(width)}  seconds  caught by`);
+  for (const { name, caughtBy = "NOBODY", seconds } of results) {
+    console.log(`${name.padEnd(width)}  ${String(seconds).padStart(7)}  ${caughtBy}`);
+  }
+  return results.every(({ caughtBy }) => caughtBy) ? 0 : 1;
+}
+
+if (import.meta.main) Deno.exit(await main());
