@@ -5,6 +5,7 @@
  */
 import type { Outcome } from "../kafka/delivery.ts";
 import { anyAcknowledged, errorMembers, failureOf } from "./delivery.ts";
+import { IdempotentAnswers } from "./idempotency.ts";
 import { integerParameter } from "./target.ts";
 import type { TopicGate } from "./topic.ts";
 import type { Handler, RecordSink } from "./types.ts";
@@ -19,14 +20,20 @@ export function namesHandler(
   gate: TopicGate,
   { topic, randomName }: { topic: string; randomName: () => string },
 ): Handler {
-  return async ({ query, token }) => {
+  const answers = new IdempotentAnswers();
+  return async ({ request, query, token }) => {
     gate.check(topic, token);
     const count = integerParameter(query, "count", { min: 1, max: MAX_COUNT, fallback: 0 });
-    const records = Array.from({ length: Math.max(count, 1) }, () => ({ value: randomName() }));
-    const outcomes = await sink.send(records, { topic });
-    if (!anyAcknowledged(outcomes)) throw failureOf(outcomes);
-    const entries = outcomes.map((outcome, i) => entryJson(outcome, topic, records[i].value));
-    return new Response(count === 0 ? entries[0] : `{"records":[${entries.join()}]}`, ANSWER);
+    const deliver = async () => {
+      const records = Array.from({ length: Math.max(count, 1) }, () => ({ value: randomName() }));
+      const outcomes = await sink.send(records, { topic });
+      if (!anyAcknowledged(outcomes)) throw failureOf(outcomes);
+      const entries = outcomes.map((outcome, i) => entryJson(outcome, topic, records[i].value));
+      return new Response(count === 0 ? entries[0] : `{"records":[${entries.join()}]}`, ANSWER);
+    };
+    const key = request.headers.get("idempotency-key");
+    if (key === null) return await deliver();
+    return await answers.run(key, { scope: `${token?.name ?? ""} names`, body: String(count) }, deliver);
   };
 }
 

@@ -6,6 +6,8 @@
 import type { Logger } from "@std/log";
 import type { ProducerRecord } from "../kafka/record.ts";
 import type { BodyReader } from "./body.ts";
+import { IdempotentAnswers } from "./idempotency.ts";
+import { addHeaders, Tracing } from "./tracing.ts";
 import { anyAcknowledged, failureOf, offsetsJson } from "./delivery.ts";
 import { parseEnvelope, refuseSchema } from "./envelope.ts";
 import { HttpError } from "./errors.ts";
@@ -25,6 +27,8 @@ export interface ProduceOptions {
 
 /** Writes the records of a body to a topic, or to one of its partitions. */
 export function produceHandler(sink: RecordSink, { body, gate, log }: ProduceOptions): Handler {
+  const answers = new IdempotentAnswers();
+  const tracing = new Tracing();
   return async (call: Call) => {
     const { request, token, parameters: [topic, partition] } = call;
     const { headers } = request;
@@ -35,11 +39,21 @@ export function produceHandler(sink: RecordSink, { body, gate, log }: ProduceOpt
     const only = partition === undefined ? undefined : parsePartition(partition);
     await sink.lookUp(topic);
     if (format === "ndjson") return await streamRecords({ sink, body, log }, call, { topic, partition: only });
-    const records = parseAs(await body.readUtf8(request), format);
-    if (only !== undefined) setPartition(records, only);
-    const outcomes = await sink.send(records, { topic });
-    if (!anyAcknowledged(outcomes)) throw failureOf(outcomes);
-    return new Response(`{"offsets":${offsetsJson(outcomes)},"key_schema_id":null,"value_schema_id":null}`, ANSWER);
+    const bytes = await body.readUtf8(request);
+    const deliver = async () => {
+      const records = parseAs(bytes, format);
+      if (only !== undefined) setPartition(records, only);
+      const outcomes = await tracing.run({ headers, topic, records: records.length }, (context) => {
+        addHeaders(records, context);
+        return sink.send(records, { topic });
+      });
+      if (!anyAcknowledged(outcomes)) throw failureOf(outcomes);
+      return new Response(`{"offsets":${offsetsJson(outcomes)},"key_schema_id":null,"value_schema_id":null}`, ANSWER);
+    };
+    const key = headers.get("idempotency-key");
+    if (key === null) return await deliver();
+    const scope = `${token?.name ?? ""} ${topic} ${partition ?? ""} ${format}`;
+    return await answers.run(key, { scope, body: bytes }, deliver);
   };
 }
 

@@ -5,6 +5,7 @@
  */
 import type { Logger } from "@std/log";
 import { BodyReader } from "./body.ts";
+import { docsHandler, openApiHandler } from "./docs.ts";
 import type { EventStreams } from "./events.ts";
 import { handleHealth, readyHandler } from "./health.ts";
 import { type ClusterView, metadataHandlers } from "./metadata.ts";
@@ -37,7 +38,7 @@ export function createRoutes(
   const produce = produceHandler(sink, { body, gate, log });
   const names = namesHandler(sink, gate, { topic: config.topic, randomName });
   const told = metadataHandlers(view, gate);
-  return [
+  const routes: HandledRoute[] = [
     { method: "POST", path: "/names", access: "write", handle: names },
     { method: "POST", path: "/topics/{topic}", access: "write", handle: produce },
     { method: "POST", path: "/topics/{topic}/partitions/{partition}", access: "write", handle: produce },
@@ -53,5 +54,8 @@ export function createRoutes(
     { method: "GET", path: "/healthz", access: "open", handle: handleHealth, quiet: true },
     { method: "GET", path: "/readyz", access: "open", handle: readyHandler(problem), quiet: true },
     { method: "GET", path: "/metrics", access: "read", handle: metricsHandler(registry), quiet: true },
+    { method: "GET", path: "/openapi.json", access: "open", handle: openApiHandler(() => routes) },
+    { method: "GET", path: "/docs", access: "open", handle: docsHandler(() => routes) },
   ];
+  return routes;
 }

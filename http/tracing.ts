@@ -1,0 +1,92 @@
+/**
+ * Trace context (https://www.w3.org/TR/trace-context/): what comes with a request goes on with its records, as record
+ * headers. With `OTEL_DENO=true` each produce is a span of its own, beneath Deno's span of the request.
+ *
+ * @module
+ */
+import type { ProducerRecord } from "../kafka/record.ts";
+
+/** The part of OpenTelemetry's API that is needed here; Deno has it built in. */
+interface Tracer {
+  startSpan(
+    name: string,
+    options: { kind: number; attributes: Record<string, string | number> },
+    context: unknown,
+  ): Span;
+}
+interface Span {
+  spanContext(): { traceId: string; spanId: string; traceFlags: number };
+  setStatus(status: { code: number; message?: string }): void;
+  end(): void;
+}
+
+const PRODUCER = 3;
+const ERROR = 2;
+const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}/;
+const MAX_TRACESTATE = 512;
+
+type RecordHeader = readonly [name: string, value: string];
+
+/** Passes trace context on. */
+export class Tracing {
+  readonly #tracer = findTracer();
+
+  /** Runs `produce` with the record headers that carry the request's trace; none if it has none. */
+  async run<T>(
+    { headers, topic, records }: { headers: Headers; topic: string; records: number },
+    produce: (headers: readonly RecordHeader[]) => Promise<T>,
+  ): Promise<T> {
+    const context = contextOf(headers);
+    if (!this.#tracer) return await produce(context);
+    const span = this.#tracer.tracer.startSpan(`send ${topic}`, {
+      kind: PRODUCER,
+      attributes: {
+        "messaging.system": "kafka",
+        "messaging.operation.type": "send",
+        "messaging.destination.name": topic,
+        "messaging.batch.message_count": records,
+      },
+    }, this.#tracer.active());
+    const { traceId, spanId, traceFlags } = span.spanContext();
+    const flags = traceFlags.toString(16).padStart(2, "0");
+    const state = context.filter(([name]) => name === "tracestate");
+    try {
+      return await produce([["traceparent", `00-${traceId}-${spanId}-${flags}`], ...state]);
+    } catch (error) {
+      span.setStatus({ code: ERROR, message: (error as Error).message });
+      throw error;
+    } finally {
+      span.end();
+    }
+  }
+}
+
+/** Gives records the headers, unless they bring a trace of their own. */
+export function addHeaders(records: readonly ProducerRecord[], headers: readonly RecordHeader[]): void {
+  if (headers.length === 0) return;
+  for (const record of records) {
+    const own = record.headers ?? [];
+    if (!own.some(([name]) => name === "traceparent")) record.headers = [...own, ...headers];
+  }
+}
+
+function contextOf(headers: Headers): RecordHeader[] {
+  const traceparent = headers.get("traceparent");
+  if (traceparent === null || !TRACEPARENT.test(traceparent) || traceparent.length > MAX_TRACESTATE) return [];
+  const tracestate = headers.get("tracestate");
+  const pass = tracestate !== null && tracestate.length <= MAX_TRACESTATE;
+  return [["traceparent", traceparent], ...(pass ? [["tracestate", tracestate] as const] : [])];
+}
+
+/** Deno's tracer, if tracing is on: it can be found when it is off, but every span fails then. */
+function findTracer(): { tracer: Tracer; active: () => unknown } | undefined {
+  try {
+    // deno-lint-ignore no-explicit-any -- not in Deno's stable types yet
+    const { tracerProvider, contextManager } = (Deno as any).telemetry;
+    const tracer: Tracer = tracerProvider.getTracer("kafka-deno");
+    tracer.startSpan("start", { kind: PRODUCER, attributes: {} }, contextManager.active()).end();
+    return { tracer, active: () => contextManager.active() };
+  } catch {
+    return undefined;
+  }
+}
