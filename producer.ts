@@ -11,6 +11,7 @@
 import { Registry } from "prom-client";
 import { type Config, configOrExit, type DeliveryConfig } from "./config.ts";
 import { DeliveryError, rootCause } from "./errors.ts";
+import { Admission } from "./kafka/admission.ts";
 import { Accumulator } from "./kafka/accumulator.ts";
 import { createKafka, requestTimeoutWithin } from "./kafka/client.ts";
 import { Cluster, type TopicMetadata } from "./kafka/cluster.ts";
@@ -31,7 +32,7 @@ export type { Outcome, ProducerRecord };
 /** Options of {@linkcode Producer.send}. */
 export interface SendOptions {
   topic: string;
-  /** Ends the wait: records without an outcome are reported as unknown, since they may still be written. */
+  /** Ends the wait: records on their way are reported as unknown, since they may still be written. */
   signal?: AbortSignal;
 }
 
@@ -41,6 +42,7 @@ export class Producer {
   readonly #metadata: Metadata;
   readonly #accumulator: Accumulator;
   readonly #intake: Intake;
+  readonly #admission: Admission;
   readonly #sender: Sender;
   #closing = false;
 
@@ -55,6 +57,8 @@ export class Producer {
     const parts = { accumulator: this.#accumulator, cluster: this.#cluster, metadata: this.#metadata, metrics, log };
     this.#intake = new Intake(parts, config);
     this.#sender = new Sender(config, parts);
+    const onAccepted = () => this.#sender.wake();
+    this.#admission = new Admission({ intake: this.#intake, metadata: this.#metadata, onAccepted }, config);
     metrics.watchBuffer(this.#accumulator);
   }
 
@@ -87,24 +91,10 @@ export class Producer {
    *
    * Records without a partition go where their key says, as with Java's client; those without a key stay together.
    */
-  send(records: readonly ProducerRecord[], { topic, signal }: SendOptions): Promise<Outcome[]> {
+  send(records: readonly ProducerRecord[], options: SendOptions): Promise<Outcome[]> {
     const delivery = new Delivery(records.length);
-    const now = Date.now();
-    const known = this.#metadata.known(topic);
-    // A partition that we have not heard of may have been added since.
-    const complete = known &&
-      !records.some((record) => (record?.partition ?? -1) >= known.leaders.length);
-    if (this.#closing) this.#intake.refuse(delivery, closing());
-    else if (signal?.aborted) {
-      this.#intake.refuse(delivery, new DeliveryError("aborted", "The call was aborted before it began"));
-    } else if (complete && !this.#metadata.isLooking(topic)) this.#accept(records, known, delivery, now);
-    else {
-      this.#metadata.lookUp(topic).then(
-        (found) => this.#accept(records, found, delivery, now),
-        (error) => complete ? this.#accept(records, known, delivery, now) : this.#intake.refuse(delivery, error),
-      );
-    }
-    if (signal) settleOnAbort(delivery, signal);
+    if (this.#closing) this.#intake.refuse(delivery, new DeliveryError("closing", "The producer is closing"));
+    else this.#admission.admit(records, delivery, options);
     return delivery.settled;
   }
 
@@ -118,21 +108,27 @@ export class Producer {
   ): AsyncGenerator<Outcome[], void, undefined> {
     await this.lookUp(options.topic).catch(() => {}); // send tells
     yield* settleInOrder(chunks, async (records) => {
-      // Room before, and not another try after a refusal: what comes next must not overtake it.
-      await this.#intake.whenRoomFor(records);
+      // Room before, and not another try after a refusal: what comes next must not overtake it. Nothing comes between
+      // the last look and the call: other streams have waited for the same room.
+      for (let room; (room = this.#intake.whenRoomFor(records));) await room;
       return { outcomes: this.send(records, options) };
     });
   }
 
   /** Waits until everything that was sent so far has its outcome. @returns records without one at the deadline */
   async flush({ deadline }: { deadline: number }): Promise<number> {
-    const waiting = this.#accumulator.flush();
-    this.#sender.wake();
     let timer;
     const timeout = new Promise((resolve) => timer = setTimeout(resolve, Math.max(0, deadline - Date.now())));
-    await Promise.race([waiting, timeout]);
+    await Promise.race([this.#settleAll(), timeout]);
     clearTimeout(timer);
-    return this.#accumulator.records;
+    return this.#admission.records + this.#accumulator.records;
+  }
+
+  async #settleAll(): Promise<void> {
+    await this.#admission.settled();
+    const settled = this.#accumulator.flush();
+    this.#sender.wake();
+    await settled;
   }
 
   /**
@@ -145,7 +141,8 @@ export class Producer {
   async close({ deadline }: { deadline: number }): Promise<number> {
     this.#closing = true;
     await this.flush({ deadline });
-    const lost = this.#sender.stop(new DeliveryError("closing", "The producer was closed before Kafka answered"));
+    const error = new DeliveryError("closing", "The producer was closed before Kafka answered");
+    const lost = this.#admission.refuseAll(error) + this.#sender.stop(error);
     // What the metadata loop waits for ends with the connections; what it opened meanwhile is closed afterwards.
     const stopped = this.#metadata.stop();
     await this.#cluster.close();
@@ -153,25 +150,6 @@ export class Producer {
     await this.#cluster.close();
     return lost;
   }
-
-  #accept(records: readonly ProducerRecord[], topic: TopicMetadata, delivery: Delivery, now: number): void {
-    if (this.#closing) return this.#intake.refuse(delivery, closing()); // while the topic was looked up
-    this.#intake.accept(records, topic, delivery, now);
-    this.#sender.wake();
-  }
-}
-
-function closing(): DeliveryError {
-  return new DeliveryError("closing", "The producer is closing");
-}
-
-function settleOnAbort(delivery: Delivery, signal: AbortSignal): void {
-  const onAbort = () => {
-    const error = new DeliveryError("aborted", "The caller stopped waiting", { cause: signal.reason });
-    delivery.settleRest({ status: "unknown", error });
-  };
-  signal.addEventListener("abort", onAbort, { once: true });
-  void delivery.settled.then(() => signal.removeEventListener("abort", onAbort));
 }
 
 const USAGE = `Writes stdin's lines, or random Chinese names, to a topic. Exit code 1 if a record was not delivered.

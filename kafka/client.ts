@@ -38,10 +38,9 @@ export interface KafkaClientOptions {
   retries?: number;
 }
 
-/** How long a request may take, in ms, that has so long to succeed: after a lost answer there is time for two more. */
+/** How long a request may take, in ms: after a lost answer there is time for two more, where that is long enough. */
 export function requestTimeoutWithin(deliveryTimeoutMs: number): number {
-  const third = Math.max(LEAST_REQUEST_TIMEOUT_MS, Math.ceil(deliveryTimeoutMs / 3));
-  return Math.min(REQUEST_TIMEOUT_MS, deliveryTimeoutMs, third);
+  return Math.min(REQUEST_TIMEOUT_MS, Math.max(LEAST_REQUEST_TIMEOUT_MS, Math.ceil(deliveryTimeoutMs / 3)));
 }
 
 /** Makes a client. One is for one producer, consumer or admin: consumers of one client share state that they should not. */

@@ -135,7 +135,7 @@ test("who waits for room is let in as soon as there is enough, or nothing is lef
   const big = [{ value: "x".repeat(900) }];
   for (let i = 0; i < 3; i++) stage.accept(big);
   let in_ = false;
-  const waiting = stage.intake.whenRoomFor(big).then(() => in_ = true);
+  const waiting = stage.intake.whenRoomFor(big)!.then(() => in_ = true);
   await new Promise((resolve) => setTimeout(resolve));
   assert.equal(in_, false);
   stage.acknowledge();

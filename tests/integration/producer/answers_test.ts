@@ -92,7 +92,7 @@ for (const code of [-1, 7, 20]) {
     const how = forward ? "written, and" : "not written, but";
     Deno.test(`a batch ${how} answered with error ${code} until its deadline is unknown, and nothing after it suffers`, async () => {
       await using stage = await kafka.stage(DEADLINE);
-      const rule = answer(stage.topic, code, { forward });
+      using rule = answer(stage.topic, code, { forward });
       assert.deepEqual(await stage.send("a"), ["unknown timed-out"]);
       assert.ok(rule.hits > 1, "it was sent again and again");
       rule[Symbol.dispose]();
@@ -176,7 +176,7 @@ Deno.test("one partition without enough replicas does not hold up the others", a
   await using stage = await kafka.stage(["--delivery-timeout-ms", "1500"], { partitions: 3 });
   const { history } = stage;
   const send = (values: string[]) => history.send(values.map((value, i) => ({ value, key: `key ${i}`, partition: i })));
-  const rule = kafka.proxy.rule({
+  using rule = kafka.proxy.rule({
     api: "Produce",
     topic: stage.topic,
     partition: 1,

@@ -84,6 +84,12 @@ export class Stage implements AsyncDisposable {
     return (await this.history.send(values.map((value) => ({ key: "k", value, partition: 0 })))).map(told);
   }
 
+  /** Resolves when no produce request is under way. */
+  async idle(): Promise<void> {
+    const isIdle = async () => await this.metric("requests_in_flight") === 0;
+    await waitFor(isIdle, { what: "the last request to be answered or given up" });
+  }
+
   /** The values in the log, by partition and offset, as another client reads them. */
   async log(): Promise<string[]> {
     return (await readTopic(this.#cluster.bootstrap, this.topic)).map(({ value }) => `${value}`);
@@ -100,6 +106,7 @@ export class Stage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const proxy of this.#cluster.proxies) proxy.heal(); // a test that failed may have left it broken
     await this.#stack.disposeAsync();
     await noConnections(this.#cluster);
   }
