@@ -11,6 +11,7 @@ import { probeKafka } from "../../dev/kafka_probe.ts";
 import { provideKafka } from "../../dev/provide_kafka.ts";
 import { run } from "../../dev/run.ts";
 import { applyPatches } from "../../kafka/patches.ts";
+import { waitFor } from "./wait.ts";
 
 const DAEMON = join(import.meta.dirname!, "kafka_daemon.ts");
 /** Fetching Kafka's jars is in it. */
@@ -92,9 +93,16 @@ export async function createTopic(bootstrap: string, options: TopicOptions = {})
   const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
   await withAdmin(bootstrap, async (admin) => {
     const topic = { topic: name, numPartitions: partitions, replicationFactor: replicas, configEntries };
-    await admin.createTopics({ topics: [topic], waitForLeaders: true });
+    await admin.createTopics({ topics: [topic], waitForLeaders: false });
+    // kafkajs's own waiting gives up when the broker that it asks has not heard of the topic yet.
+    await waitFor(() => hasLeaders(admin, name), { what: `the leaders of topic ${name}` });
   });
   return { name, [Symbol.asyncDispose]: () => deleteTopic(bootstrap, name) };
+}
+
+async function hasLeaders(admin: Admin, name: string): Promise<boolean> {
+  const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
+  return topics[0].partitions.every(({ leader }) => leader >= 0);
 }
 
 /** Deletes a topic, unless the test already has. */
