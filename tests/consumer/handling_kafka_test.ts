@@ -64,6 +64,20 @@ Deno.test("a record that cannot be handled becomes a dead letter that tells its 
   }
 });
 
+Deno.test("a record whose dead letter Kafka does not take is not committed, and the run ends with the cause", async () => {
+  await using topic = await createTopic(bootstrap);
+  await produce(bootstrap, topic.name, numbered(5));
+  const group = newGroup();
+  const flags = ["--topic", topic.name, "--group", group, "--max-attempts", "1", "--no-create-topic"];
+  await using consumer = startConsumer(bootstrap, flags, {
+    default: ({ offset }) => {
+      if (offset === 2) throw new Error("no luck");
+    },
+  });
+  await assert.rejects(consumer.done, /Cannot make offset 2 of .* a dead letter in .*\.dlt: .*does not exist/);
+  assert.deepEqual(await committedOffsets(bootstrap, group, topic.name), [2n]);
+});
+
 Deno.test("without a dead-letter topic the run ends with the cause, and the record is not committed", async () => {
   await using topic = await createTopic(bootstrap);
   await produce(bootstrap, topic.name, numbered(5));
