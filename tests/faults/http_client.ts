@@ -37,7 +37,7 @@ export class HttpClient {
     { type, body, timeoutMs }: { type: string; body: string; timeoutMs: number },
   ): Promise<Answer> {
     const connection = await this.#connect();
-    const late = setTimeout(() => this.#close(), timeoutMs);
+    const late = setTimeout(() => this.close(), timeoutMs);
     try {
       const bytes = new TextEncoder().encode(body);
       const head = `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1:${this.#port}\r\ncontent-type: ${type}\r\n` +
@@ -45,10 +45,10 @@ export class HttpClient {
       await writeAll(connection, new TextEncoder().encode(head));
       await writeAll(connection, bytes);
       const { answer, last } = await readAnswer(connection);
-      if (last) this.#close();
+      if (last) this.close();
       return answer;
     } catch (error) {
-      this.#close();
+      this.close();
       throw error;
     } finally {
       clearTimeout(late);
@@ -63,7 +63,8 @@ export class HttpClient {
     }
   }
 
-  #close(): void {
+  /** Closes the connection; the next request opens another. */
+  close(): void {
     try {
       this.#connection?.close();
     } catch {

@@ -24,8 +24,7 @@ interface Result {
 }
 
 /** A copy of all that git would keep; what is fetched once, such as Kafka's jars, is shared. */
-async function copyProject(): Promise<string> {
-  const folder = await Deno.makeTempDir({ prefix: "mutations-" });
+async function copyProject(folder: string): Promise<void> {
   const { code, output } = await run("git", ["-C", ROOT, "ls-files", "-co", "--exclude-standard"], {});
   if (code !== 0) throw new Error(`git cannot list the project's files: ${output}`);
   for (const path of output.trim().split("\n")) {
@@ -37,18 +36,20 @@ async function copyProject(): Promise<string> {
   }
   await Deno.mkdir(join(ROOT, ".cache"), { recursive: true });
   await Deno.symlink(join(ROOT, ".cache"), join(folder, ".cache"));
-  return folder;
 }
 
-/** @returns whether it passed */
-async function runTest(folder: string, test: string): Promise<boolean> {
+/** @returns what a test says when it fails; undefined when it passes */
+async function failureOf(folder: string, test: string): Promise<string | undefined> {
   const env = test === QUICK ? { FAULTS_SEED: "1" } : undefined;
   const args = ["test", "-P", "--no-check", "--fail-fast", test];
-  const child = new Deno.Command(Deno.execPath(), { args, cwd: folder, env, stdout: "null", stderr: "null" }).spawn();
-  const timer = setTimeout(() => child.kill("SIGTERM"), LIMIT_MS);
-  const { success } = await child.status;
-  clearTimeout(timer);
-  return success;
+  const signal = AbortSignal.timeout(LIMIT_MS);
+  try {
+    const { success, stdout } = await new Deno.Command(Deno.execPath(), { args, cwd: folder, env, signal }).output();
+    return success ? undefined : new TextDecoder().decode(stdout).slice(-3_000);
+  } catch (error) {
+    if (signal.aborted) return `it took longer than ${LIMIT_MS} ms`;
+    throw error;
+  }
 }
 
 async function tryMutation({ name, file, from, to, tests }: Mutation, folder: string): Promise<Result> {
@@ -59,7 +60,7 @@ async function tryMutation({ name, file, from, to, tests }: Mutation, folder: st
   await Deno.writeTextFile(path, original.replace(from, () => to));
   let caughtBy: string | undefined;
   for (const test of tests) {
-    if (await runTest(folder, test)) continue;
+    if (await failureOf(folder, test) === undefined) continue;
     caughtBy = test;
     break;
   }
@@ -70,7 +71,8 @@ async function tryMutation({ name, file, from, to, tests }: Mutation, folder: st
 /** What fails without any mistake would catch them all. */
 async function checkTests(folder: string, mutations: Mutation[]): Promise<void> {
   for (const test of new Set(mutations.flatMap(({ tests }) => tests))) {
-    if (!await runTest(folder, test)) throw new Error(`${test} fails as it is; expected it to pass`);
+    const failure = await failureOf(folder, test);
+    if (failure !== undefined) throw new Error(`${test} fails as it is; expected it to pass\n${failure}`);
   }
 }
 
@@ -78,9 +80,10 @@ async function main(): Promise<number> {
   const { only = "", quick } = parseArgs(Deno.args, { string: ["only"], boolean: ["quick"] });
   const chosen = MUTATIONS.filter(({ name }) => name.includes(only));
   const mutations = quick ? chosen.map((mutation) => ({ ...mutation, tests: [QUICK] })) : chosen;
-  const folder = await copyProject();
+  const folder = await Deno.makeTempDir({ prefix: "mutations-" });
   const results: Result[] = [];
   try {
+    await copyProject(folder);
     await checkTests(folder, mutations);
     for (const mutation of mutations) {
       const result = await tryMutation(mutation, folder);
