@@ -13,6 +13,7 @@ import {
   list,
   optional,
   readSettings,
+  type Setting,
   setting,
   type Settings,
   type Sources,
@@ -68,7 +69,11 @@ const DELIVERY = {
 };
 
 /** The one topic of those who write names. */
-const TOPIC = { topic: text("KAFKA_TOPIC", "test", "topic") };
+const TOPIC = {
+  topic: setting(parseTopic, ["KAFKA_TOPIC", "test", "topic"], {
+    expected: "up to 249 letters, digits, '.', '_' and '-'",
+  }),
+};
 
 const HTTP = {
   host: text("HTTP_HOST", "127.0.0.1", "address to listen on"),
@@ -94,7 +99,11 @@ const HTTP = {
 /** Command line of the producer. */
 const PRODUCER = {
   names: integer("--names", undefined, "write this many random Chinese names, not stdin's lines", [1, MAX_INT]),
-  keyDelimiter: optional("--key-delimiter", "what separates key and value in a line; default: no keys"),
+  keyDelimiter: setting(parseDelimiter, [
+    "--key-delimiter",
+    undefined,
+    "what separates key and value in a line, \\t for a tab; default: no keys",
+  ], { expected: "a text" }),
   verbose: toggle("--verbose", false, "one delivery report per record on stderr"),
 };
 
@@ -123,6 +132,12 @@ const START = {
   dataDir: optional("--data", "folder of that Kafka's data; default: in .cache"),
   host: HTTP.host,
   port: HTTP.port,
+  // What the host, and the URL that is printed, depend on. The server takes these from the environment.
+  tokens: withoutFlag(HTTP.tokens),
+  tokensFile: withoutFlag(HTTP.tokensFile),
+  anonymous: withoutFlag(HTTP.anonymous),
+  tlsCert: withoutFlag(HTTP.tlsCert),
+  tlsKey: withoutFlag(HTTP.tlsKey),
   groupId: CONSUMER.groupId,
 };
 
@@ -173,6 +188,15 @@ export function configOrExit<S extends Script>(script: S, usage: string): Config
   }
 }
 
+function withoutFlag<T>(row: Setting<T>): Setting<T> {
+  return { ...row, flag: undefined };
+}
+
+/** Few shells make it easy to type a tab. */
+function parseDelimiter(text: string): string | undefined {
+  return text.replaceAll("\\t", "\t") || undefined;
+}
+
 function parseBrokers(text: string): readonly string[] {
   const brokers = text.split(",").map((broker) => broker.trim());
   for (const broker of brokers) {
@@ -180,6 +204,12 @@ function parseBrokers(text: string): readonly string[] {
     if (!(port > 0 && port < 65_536)) throw new RangeError(broker);
   }
   return Object.freeze(brokers);
+}
+
+/** What Kafka takes as a name (org.apache.kafka.common.internals.Topic). */
+function parseTopic(name: string): string {
+  if (!/^[\w.-]{1,249}$/.test(name) || name === "." || name === "..") throw new RangeError(name);
+  return name;
 }
 
 /** Combinations that would do something else than was meant. */

@@ -28,6 +28,8 @@ export interface Child {
   readonly label: string;
   readonly tail: readonly string[];
   readonly ended: Promise<Deno.CommandStatus>;
+  /** Resolves with the first line from now on that matches. */
+  says(pattern: RegExp): Promise<string>;
   /** Asks it to end, and sees to it that it does. */
   stop(): Promise<void>;
 }
@@ -66,15 +68,27 @@ export class Children implements AsyncDisposable {
       detached: true,
     }).spawn();
     const tail: string[] = [];
-    const output = [child.stdout, child.stderr].map((stream) => this.#relay(stream, label, tail));
+    const waiting = new Set<(line: string) => void>();
+    const onLine = (line: string) => {
+      tail.push(line);
+      if (tail.length > TAIL_LINES) tail.shift();
+      for (const tell of waiting) tell(line);
+      this.#print(label, line);
+    };
+    const output = [child.stdout, child.stderr].map((stream) => forEachLine(stream, onLine));
     const ended = Promise.all([child.status, ...output]).then(([status]) => status);
+    const says = (pattern: RegExp) =>
+      new Promise<string>((resolve) => {
+        const tell = (line: string) => pattern.test(line) && waiting.delete(tell) && resolve(line);
+        waiting.add(tell);
+      });
     const stop = async () => {
       const timer = setTimeout(() => kill(child, "SIGKILL"), stopTimeoutMs);
       kill(child, "SIGTERM");
       await ended;
       clearTimeout(timer);
     };
-    this.#children.push({ label, tail, ended, stop });
+    this.#children.push({ label, tail, ended, says, stop });
     return this.#children.at(-1)!;
   }
 
@@ -89,22 +103,19 @@ export class Children implements AsyncDisposable {
     await this.#guard.stdin.close();
     await this.#guard.status;
   }
+}
 
-  async #relay(stream: ReadableStream<Uint8Array<ArrayBuffer>>, label: string, tail: string[]): Promise<void> {
-    let rest = "";
-    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop()!;
-      for (const line of lines) this.#show(label, line, tail);
-    }
-    if (rest) this.#show(label, rest, tail);
+async function forEachLine(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  onLine: (line: string) => void,
+): Promise<void> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    lines.forEach(onLine);
   }
-
-  #show(label: string, line: string, tail: string[]): void {
-    tail.push(line);
-    if (tail.length > TAIL_LINES) tail.shift();
-    this.#print(label, line);
-  }
+  if (rest) onLine(rest);
 }
 
 function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {

@@ -25,11 +25,16 @@ Usage: deno task start [flags]`;
 /** How much longer than its own bound a child may take to stop, in ms. */
 const STOP_MARGIN_MS = 5_000;
 
+/** What the children say when they can be used, as text and as JSON. */
+const SERVER_READY = / server: ready|"message":"ready"/;
+const CONSUMER_READY = / consumer: assigned|"message":"assigned/;
+
 type Print = (label: string, line: string) => void;
 
 /** Runs until asked to stop, or until something fails. @throws {Error} that says what failed */
 async function start(config: Config<"start">, { signal, print }: { signal: AbortSignal; print: Print }): Promise<void> {
   const began = performance.now();
+  freePort(config); // before a Kafka is started for nothing
   await using kafka = await provideKafka({
     brokers: config.brokers?.join(),
     secured: config.ssl || config.saslMechanism !== undefined,
@@ -39,24 +44,31 @@ async function start(config: Config<"start">, { signal, print }: { signal: Abort
     signal,
     onProgress: (line) => print("kafka", line),
   });
+  if (kafka.source === "running") print("kafka", `using the Kafka that answers on ${kafka.bootstrap}`);
   const brokers = kafka.bootstrap.split(",");
-  mustBeFree(config);
+  const port = freePort(config);
   const made = await ensureTopic(createKafka({ ...config, brokers }), config.topic, { create: config.createTopic });
   if (made) print("kafka", `created topic ${config.topic}`);
 
   await using children = new Children(print);
   const script = {
-    env: environment(config, kafka.bootstrap),
+    env: environment({ ...config, port }, kafka.bootstrap),
     stopTimeoutMs: config.shutdownTimeoutMs + STOP_MARGIN_MS,
   };
-  children.start({ label: "server", args: argsOf("serve"), ...script });
+  const server = children.start({ label: "server", args: argsOf("serve"), ...script });
   const consumer = children.start({ label: "consumer", args: argsOf("consume"), ...script });
 
   const failed = Promise.race([kafka.failed, children.firstToEnd().then(describeEnd)]);
   const stopped = Promise.race([failed, aborted(signal)]);
-  const ready = Promise.all([serverReady(urlOf(config), signal), assigned(consumer, signal)]);
+  // Those that are told to be quiet do not say so.
+  const talking = config.logLevel === "INFO" || config.logLevel === "DEBUG";
+  const ready = talking
+    ? Promise.all([server.says(SERVER_READY), consumer.says(CONSUMER_READY)])
+    : answering(urlOf({ ...config, port }), signal);
   await Promise.race([ready, stopped]);
-  if (!signal.aborted) banner({ ...config, brokers: kafka.bootstrap, seconds: (performance.now() - began) / 1000 });
+  if (!signal.aborted) {
+    banner({ ...config, port, brokers: kafka.bootstrap, seconds: (performance.now() - began) / 1000 });
+  }
   await stopped;
   print("start", "stopping: consumer, server, then Kafka if it was started here");
 }
@@ -79,35 +91,42 @@ function environment(config: Config<"start">, bootstrap: string): Record<string,
   };
 }
 
-function urlOf({ host, port }: { host: string; port: number }): string {
-  return `http://${host === "127.0.0.1" ? "localhost" : host}:${port}`;
+interface Address {
+  host: string;
+  port: number;
 }
 
-/** @throws {Deno.errors.AddrInUse} that says what to do */
-function mustBeFree({ host, port }: { host: string; port: number }): void {
+/** As this machine reaches it. */
+function urlOf({ host, port, tlsCert }: Address & { tlsCert: string | undefined }): string {
+  const name = ["127.0.0.1", "::1", "0.0.0.0", "::"].includes(host) ? "localhost" : host;
+  return `http${tlsCert ? "s" : ""}://${name}:${port}`;
+}
+
+/** @returns the port, or a free one for 0 @throws {Deno.errors.AddrInUse} that says what to do */
+function freePort({ host, port }: Address): number {
   try {
-    Deno.listen({ hostname: host, port }).close();
+    using listener = Deno.listen({ hostname: host, port });
+    return listener.addr.port;
   } catch (cause) {
     if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;
     throw new Deno.errors.AddrInUse(
-      `Port ${port} is taken, perhaps by another \`deno task start\`; stop that, or choose another port: ` +
-        `deno task start --port ${port + 1}`,
+      `Port ${port} is taken, perhaps by another \`deno task start\`; stop that, or choose another port, on the same ` +
+        `Kafka: deno task start --port ${port < 65_535 ? port + 1 : 8082}`,
       { cause },
     );
   }
 }
 
-async function serverReady(url: string, signal: AbortSignal): Promise<void> {
+/** Asks until the server is ready, or says anything but that it is not: it may not let us in. */
+async function answering(url: string, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const answer = await fetch(`${url}/readyz`, { signal }).catch(() => undefined);
-    await answer?.body?.cancel();
-    if (answer?.ok) return;
-    await sleep(50, undefined, { signal }).catch(() => {});
-  }
-}
-
-async function assigned(consumer: Child, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && !consumer.tail.some((line) => line.includes("assigned"))) {
+    try {
+      const answer = await fetch(`${url}/readyz`, { signal });
+      await answer.body?.cancel();
+      if (answer.status !== 503) return;
+    } catch (error) {
+      if (rootCause(error).includes("certificate")) return; // one that this machine does not know
+    }
     await sleep(50, undefined, { signal }).catch(() => {});
   }
 }
@@ -119,7 +138,7 @@ function describeEnd({ child, status }: { child: Child; status: Deno.CommandStat
 }
 
 function banner(
-  facts: { host: string; port: number; topic: string; groupId: string; brokers: string; seconds: number },
+  facts: Parameters<typeof urlOf>[0] & { topic: string; groupId: string; brokers: string; seconds: number },
 ) {
   const url = urlOf(facts);
   console.log(`

@@ -51,6 +51,31 @@ for (const script of SCRIPTS) {
   });
 }
 
+test("a topic has a name that Kafka takes, told before anything starts", () => {
+  for (const name of ["a", "A.b_c-1", "x".repeat(249)]) assert.equal(load("serve", { KAFKA_TOPIC: name }).topic, name);
+  for (const name of ["", ".", "..", "a b", "a/b", "名字", "x".repeat(250)]) {
+    const expected = "expected up to 249 letters, digits, '.', '_' and '-'";
+    const mistake = `KAFKA_TOPIC is "${name}", from the environment; ${expected}`;
+    for (const script of ["start", "serve", "produce"] as const) {
+      assert.deepEqual(mistakesOf(script, { KAFKA_TOPIC: name }), [mistake]);
+    }
+  }
+});
+
+test("the delimiter of keys may be written as \\t, and is none when empty", () => {
+  const delimiterOf = (text: string) => load("produce", {}, [`--key-delimiter=${text}`]).keyDelimiter;
+  assert.deepEqual([",", "\\t", "\t", "::", ""].map(delimiterOf), [",", "\t", "\t", "::", undefined]);
+});
+
+test("start lets others reach the server on the server's own conditions", () => {
+  const open = { HTTP_HOST: "0.0.0.0" };
+  assert.equal(mistakesOf("start", open).length, 1);
+  assert.deepEqual(mistakesOf("start", { ...open, HTTP_TOKENS: "secret" }), []);
+  assert.deepEqual(mistakesOf("start", { ...open, HTTP_TOKENS_FILE: "tokens.json" }), []);
+  assert.deepEqual(mistakesOf("start", { ...open, HTTP_ANONYMOUS: "true" }), []);
+  assert.deepEqual(mistakesOf("start", { HTTP_TOKENS: "secret" }, ["--tokens=secret"]).length, 1);
+});
+
 test("the consumer's topics may be listed or repeated, and are at least one", () => {
   assert.deepEqual([...load("consume", {}, ["--topic", "a", "--topic=b,c"]).topics], ["a", "b", "c"]);
   assert.deepEqual([...load("consume", { KAFKA_TOPIC: "a,b" }).topics], ["a", "b"]);
