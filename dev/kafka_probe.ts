@@ -69,7 +69,9 @@ export async function probeKafka(address: string, options: ProbeOptions = {}): P
   } catch (error) {
     signal?.throwIfAborted();
     const reason = late.aborted ? `no answer within ${timeout} ms` : (error as Error).message;
-    if (isKafka) return { kind: "not ready", reason };
+    if (isKafka) {
+      return { kind: "not ready", reason: late.aborted ? `no controller answers within ${timeout} ms` : reason };
+    }
     return { kind: socket ? "other" : "nothing", reason };
   } finally {
     ends.removeEventListener("abort", close);

@@ -89,14 +89,20 @@ async function useConfigured({ brokers, secured, signal }: ProvideOptions): Prom
     );
   }
   const reasons: string[] = [];
+  let answers = false;
   for (const address of brokers.split(",")) {
     const found = await probeKafka(address, { signal });
     if (found.kind === "kafka" || (secured && found.kind !== "nothing")) return provided(brokers, "configured");
     reasons.push(`${address}: ${found.reason}`);
+    answers ||= found.kind === "not ready";
   }
+  const why = reasons.join("; ");
   throw new Error(
-    `KAFKA_BROKERS is ${brokers}, and no Kafka answers there (${reasons.join("; ")}); expected one that does, ` +
-      `with KAFKA_SSL and KAFKA_SASL_* where it needs them`,
+    answers
+      ? `KAFKA_BROKERS is ${brokers}, and the Kafka there answers but cannot create topics (${why}); expected one with ` +
+        `a controller. Look into its log, restart it, or set KAFKA_BROKERS to another one.`
+      : `KAFKA_BROKERS is ${brokers}, and no Kafka answers there (${why}); expected one that does, with KAFKA_SSL and ` +
+        `KAFKA_SASL_* where it needs them. Without KAFKA_BROKERS one is started here.`,
   );
 }
 

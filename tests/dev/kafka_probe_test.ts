@@ -99,7 +99,7 @@ Deno.test("a Kafka whose controller does not answer is not ready", async () => {
   await using hanging = answering(API_VERSIONS, ONE_BROKER);
   assert.deepEqual(await probeKafka(hanging.address, { timeout: 200 }), {
     kind: "not ready",
-    reason: "no answer within 200 ms",
+    reason: "no controller answers within 200 ms",
   });
 });
 
