@@ -222,6 +222,26 @@ test("sees a consumer begin before what was committed", () => {
   );
 });
 
+test("believes a consumer that Kafka had forgotten a commit, if a broker was gone and another client was told so", () => {
+  const plant = (h: History, told: number) => {
+    Object.assign(h.processes.find(({ event }) => event === "exit")!, { code: 137, signal: "SIGKILL" });
+    h.processes = h.processes.filter(({ signal }) => signal !== "SIGTERM");
+    lines(h, "B-1").unshift({ ...lines(h, "A-1")[4], t: START + 4_800, endsAt: 10 });
+    h.observed.splice(5, 0, { ...h.observed[4], t: START + 4_600, offsets: [told] });
+    h.processes.push({ t: START + 4_400, process: "broker-1", life: 1, event: "signal", signal: "SIGKILL" });
+  };
+  assert.deepEqual(broken((h) => plant(h, 4)), {});
+  assertBroken((h) => plant(h, 5), ["I8"], /began orders\[0\] at 4/);
+  assertBroken(
+    (h) => {
+      plant(h, 4);
+      h.processes.pop();
+    },
+    ["I8"],
+    /began orders\[0\] at 4/,
+  );
+});
+
 test("sees a record handled again after a clean stop", () => {
   assertBroken(
     (h) => {

@@ -142,21 +142,42 @@ function judgeMonotone({ handled, assigned }: History, { fates }: Handling): Ver
 }
 
 /** Where consumers began, held against what the group had committed when they were given the partition. */
-function* beginnings({ handled, assigned, commits }: History, { fates }: Handling): Generator<string | false> {
-  const byPart = Map.groupBy(commits, partOf);
-  for (const [life, lines] of handled) {
+function* beginnings(history: History, { fates }: Handling): Generator<string | false> {
+  const byPart = Map.groupBy(history.commits, partOf);
+  for (const [life, lines] of history.handled) {
     for (const [part, its] of Map.groupBy(lines, partOf)) {
       if (!fates.has(part)) continue;
       const kept = byPart.get(part) ?? [];
-      for (const [i, { t, offset }] of its.entries()) {
+      for (const [i, { t, topic, partition, offset }] of its.entries()) {
         if (i > 0 && offset === its[i - 1].offset + 1) continue;
-        const given = assigned.get(life)?.findLast((at) => at <= t);
+        const given = history.assigned.get(life)?.findLast((at) => at <= t);
         if (given === undefined) continue;
         const committed = kept.reduce((most, it) => it.t < given ? Math.max(most, it.offset) : most, 0);
-        yield offset < committed && `${life} began ${part} at ${offset}, though ${committed} was committed before`;
+        const early = offset < committed && !hadForgotten(history, { topic, partition, offset, given });
+        yield early && `${life} began ${part} at ${offset}, though ${committed} was committed before`;
       }
     }
   }
+}
+
+/** How long before a beginning a broker must have gone for Kafka to be excused, and how soon another look must be. */
+const FORGOT_MS = { broker: 60_000, look: 5_000 };
+
+/**
+ * Whether Kafka itself had forgotten: for a moment after a coordinator came back it answers with an offset that was
+ * committed earlier, although the last commit is in its log (seen on Kafka 4.3.1 when all brokers restart: it answers
+ * what is below the high watermark, and that comes up to the end of the log only then). The witness is the other
+ * client: it must have been told no more than where the consumer began.
+ */
+function hadForgotten(
+  { observed, processes }: History,
+  { topic, partition, offset, given }: { topic: string; partition: number; offset: number; given: number },
+): boolean {
+  const gone = processes.some(({ process, event, t }) =>
+    process.startsWith("broker-") && event === "signal" && t < given && t > given - FORGOT_MS.broker
+  );
+  const look = observed.find((it) => it.topic === topic && it.t >= given);
+  return gone && look !== undefined && look.t < given + FORGOT_MS.look && look.offsets[partition] <= offset;
 }
 
 /** What a consumer handled that was then asked to stop, when nothing else was wrong, is handled by nobody afterwards. */

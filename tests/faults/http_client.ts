@@ -16,10 +16,14 @@ export class NotSentError extends Error {
   override name = "NotSentError";
 }
 
+/** A connection that was idle for longer, in ms, is not used again: the server may have gone in the meantime. */
+const IDLE_MS = 500;
+
 /** A client that has one request under way at a time, and keeps its connection from one to the next. */
 export class HttpClient {
   readonly #port: number;
   #connection: Deno.TcpConn | undefined;
+  #usedAt = 0;
 
   /** @param port of 127.0.0.1 */
   constructor(port: number) {
@@ -45,6 +49,7 @@ export class HttpClient {
       await writeAll(connection, new TextEncoder().encode(head));
       await writeAll(connection, bytes);
       const { answer, last } = await readAnswer(connection);
+      this.#usedAt = Date.now();
       if (last) this.close();
       return answer;
     } catch (error) {
@@ -56,6 +61,7 @@ export class HttpClient {
   }
 
   async #connect(): Promise<Deno.TcpConn> {
+    if (Date.now() - this.#usedAt > IDLE_MS) this.close();
     try {
       return this.#connection ??= await Deno.connect({ hostname: "127.0.0.1", port: this.#port });
     } catch (cause) {

@@ -56,6 +56,21 @@ Deno.test("a request whose connection ends is not sent again", async () => {
   client.close();
 });
 
+Deno.test("a connection that was idle for a while is not used again", async () => {
+  await using server = serve(() => OK);
+  const client = new HttpClient(server.port);
+  const { now } = Date;
+  await client.post("/", REQUEST);
+  try {
+    Date.now = () => now() + 501;
+    await client.post("/", REQUEST);
+  } finally {
+    Date.now = now;
+  }
+  assert.equal(server.seen.connections, 2);
+  client.close();
+});
+
 Deno.test("a request that nobody can have seen says so", async () => {
   await assert.rejects(new HttpClient(freePort()).post("/", REQUEST), NotSentError);
 });
