@@ -127,7 +127,7 @@ export class App {
     exchange.route = route;
     let token: Token | undefined;
     if (route.access !== "open") {
-      token = exchange.token = this.#parts.tokens.check(request.headers.get("authorization"), route.access);
+      token = exchange.token = this.#parts.tokens.check(request.headers, route.access);
       if (this.#limiter) {
         exchange.headers = allowanceHeaders(this.#limiter.take(token?.name ?? exchange.client, exchange.started));
       }
@@ -145,11 +145,13 @@ export class App {
     return unavailable(`${this.#atWork} requests are at work; ${limit}`);
   }
 
-  #refuse({ request, id, path }: Exchange, error: HttpError): Response {
+  #refuse({ request, id, path, route }: Exchange, error: HttpError): Response {
     if (error.status >= 500) {
       const known = error.status !== 500;
       const cause = known ? error.message : error.cause;
-      this.#parts.log[known ? "warn" : "error"]("a request failed", { id, method: request.method, path, cause });
+      // "Not ready" is an answer to a probe, which asks every second, and no failure.
+      const level = !known ? "error" : route?.quiet ? "debug" : "warn";
+      this.#parts.log[level]("a request failed", { id, method: request.method, path, cause });
     }
     return errorResponse(error);
   }

@@ -19,15 +19,19 @@ const VALUE = new TextEncoder().encode("value");
  * @throws {HttpError} 400 when it is not JSON or not of the shape of an envelope, 422 when a field is not as expected
  */
 export function parseEnvelope(body: Uint8Array, format: Format): ProducerRecord[] {
-  return checkingSyntax(body, () => new EnvelopeParser(body, format).envelope());
+  const parser = PARSERS[format] ??= new EnvelopeParser(format);
+  return checkingSyntax(body, () => parser.envelope(body));
 }
+
+/** Parsing ends before anything else begins, so that one parser for each format will do. */
+const PARSERS: Partial<Record<Format, EnvelopeParser>> = {};
 
 /** Reads records that stand by themselves, one after another, as in a stream. */
 export class RecordParser {
   readonly #parser: EnvelopeParser;
 
   constructor(format: Format) {
-    this.#parser = new EnvelopeParser(new Uint8Array(), format);
+    this.#parser = new EnvelopeParser(format);
   }
 
   /** @param line Must be valid UTF-8. @throws {HttpError} as {@linkcode parseEnvelope} */
@@ -79,13 +83,15 @@ class EnvelopeParser {
   #timestamp?: number;
   #headers?: ProducerRecord["headers"];
 
-  constructor(body: Uint8Array, format: Format) {
-    this.#scanner = new JsonScanner(body);
+  constructor(format: Format) {
+    this.#scanner = new JsonScanner(new Uint8Array());
     this.#format = format;
   }
 
-  envelope(): ProducerRecord[] {
+  envelope(body: Uint8Array): ProducerRecord[] {
     const scanner = this.#scanner;
+    this.#records = undefined;
+    scanner.reset(body);
     if (scanner.peek() !== Token.openObject) this.#wrong(400, "The body", 'an object, {"records":[...]}');
     const seen = new Set<string>();
     scanner.children(Token.openObject, () => {
@@ -97,9 +103,11 @@ class EnvelopeParser {
       else throw new HttpError(422, `The body has an unknown field ${quote(name)}; expected "records"`);
     });
     scanner.end();
-    if (!this.#records) throw new HttpError(422, 'The body has no "records"; expected {"records":[...]}');
-    if (this.#records.length === 0) throw new HttpError(422, "records is empty; expected at least one record");
-    return this.#records;
+    const records = this.#records as ProducerRecord[] | undefined;
+    if (!records) throw new HttpError(422, 'The body has no "records"; expected {"records":[...]}');
+    if (records.length === 0) throw new HttpError(422, "records is empty; expected at least one record");
+    this.#records = undefined; // nothing of it is kept
+    return records;
   }
 
   single(line: Uint8Array): ProducerRecord {

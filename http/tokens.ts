@@ -84,12 +84,13 @@ export class Tokens {
   }
 
   /**
-   * Who an `Authorization` header stands for; undefined where nobody needs one.
+   * Whom the `Authorization` header stands for; undefined where nobody needs one.
    *
    * @throws {HttpError} 401 when there is none or it is wrong, 403 when it does not give this right
    */
-  check(authorization: string | null, right: Right): Token | undefined {
+  check(headers: Headers, right: Right): Token | undefined {
     if (this.#tokens.length === 0) return undefined;
+    const authorization = headers.get("authorization");
     if (authorization === null || authorization === "") throw unauthorized("There is no Authorization header");
     if (!/^bearer /i.test(authorization)) throw unauthorized("The Authorization header has another scheme");
     const token = this.#find(authorization.slice("bearer ".length));

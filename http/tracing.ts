@@ -32,13 +32,20 @@ export class Tracing {
   readonly #tracer = findTracer();
 
   /** Runs `produce` with the record headers that carry the request's trace; none if it has none. */
-  async run<T>(
-    { headers, topic, records }: { headers: Headers; topic: string; records: number },
+  run<T>(
+    request: { headers: Headers; topic: string; records: number },
     produce: (headers: readonly RecordHeader[]) => Promise<T>,
   ): Promise<T> {
-    const context = contextOf(headers);
-    if (!this.#tracer) return await produce(context);
-    const span = this.#tracer.tracer.startSpan(`send ${topic}`, {
+    const context = contextOf(request.headers);
+    return this.#tracer ? this.#inSpan(request, context, produce) : produce(context);
+  }
+
+  async #inSpan<T>(
+    { topic, records }: { topic: string; records: number },
+    context: readonly RecordHeader[],
+    produce: (headers: readonly RecordHeader[]) => Promise<T>,
+  ): Promise<T> {
+    const span = this.#tracer!.tracer.startSpan(`send ${topic}`, {
       kind: PRODUCER,
       attributes: {
         "messaging.system": "kafka",
@@ -46,7 +53,7 @@ export class Tracing {
         "messaging.destination.name": topic,
         "messaging.batch.message_count": records,
       },
-    }, this.#tracer.active());
+    }, this.#tracer!.active());
     const { traceId, spanId, traceFlags } = span.spanContext();
     const flags = traceFlags.toString(16).padStart(2, "0");
     const state = context.filter(([name]) => name === "tracestate");
@@ -70,9 +77,12 @@ export function addHeaders(records: readonly ProducerRecord[], headers: readonly
   }
 }
 
-function contextOf(headers: Headers): RecordHeader[] {
+const NONE: readonly RecordHeader[] = [];
+
+function contextOf(headers: Headers): readonly RecordHeader[] {
   const traceparent = headers.get("traceparent");
-  if (traceparent === null || !TRACEPARENT.test(traceparent) || traceparent.length > MAX_TRACESTATE) return [];
+  if (traceparent === null) return NONE;
+  if (!TRACEPARENT.test(traceparent) || traceparent.length > MAX_TRACESTATE) return NONE;
   const tracestate = headers.get("tracestate");
   const pass = tracestate !== null && tracestate.length <= MAX_TRACESTATE;
   return [["traceparent", traceparent], ...(pass ? [["tracestate", tracestate] as const] : [])];

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Registry } from "prom-client";
 import { AccessLog } from "../../http/access_log.ts";
 import { App, type AppConfig, type AppParts } from "../../http/app.ts";
+import { unavailable } from "../../http/errors.ts";
 import { plainTokens, Tokens } from "../../http/tokens.ts";
 import type { HandledRoute } from "../../http/types.ts";
 import { loggerFor } from "../../log.ts";
@@ -16,6 +17,8 @@ const ROUTES: HandledRoute[] = [
   { method: "POST", path: "/things", access: "write", handle: ({ token }) => say(token?.name ?? "anybody") },
   { method: "GET", path: "/broken", access: "open", handle: () => Promise.reject(new Error("secret detail")) },
   { method: "GET", path: "/quiet", access: "open", handle: () => say("quiet"), quiet: true },
+  { method: "GET", path: "/unready", access: "open", handle: () => Promise.reject(unavailable("later")), quiet: true },
+  { method: "GET", path: "/down", access: "open", handle: () => Promise.reject(unavailable("later")) },
 ];
 
 function setUp(config: Partial<AppConfig> = {}, parts: Partial<AppParts> = {}) {
@@ -199,6 +202,18 @@ Deno.test("a request's id is taken over if it is harmless, else made, and comes 
   const made = await Promise.all([undefined, undefined, "a b", "<b>", "x".repeat(129), ""].map((id) => idOf(id)));
   assert.equal(new Set(made).size, made.length);
   for (const id of made) assert.match(id!, /^[0-9a-f]{8}-\w+$/);
+});
+
+Deno.test("a failed request is told, a probe's answer that we are not ready is not", unit, async () => {
+  const told: unknown[] = [];
+  const tell = (level: string) => (message: string, { path }: { path: string }) => told.push([level, message, path]);
+  const log = { debug: tell("debug"), warn: tell("warn"), error: tell("error") } as unknown as AppParts["log"];
+  const { request } = setUp({}, { log });
+  await refused(request("/unready"), [503, 50301], /later/);
+  await refused(request("/down"), [503, 50301], /later/);
+  await refused(request("/broken"), [500, 500], /./);
+  const failed = "a request failed";
+  assert.deepEqual(told, [["debug", failed, "/unready"], ["warn", failed, "/down"], ["error", failed, "/broken"]]);
 });
 
 Deno.test("a request is one line in the access log, whatever is in its path", unit, async () => {

@@ -45,7 +45,7 @@ Deno.test("a token is rotated while the server runs; a file that is wrong change
   using tokens = loadTokens({ tokens: ["plain"], tokensFile: path }, loggerFor("server"));
   const nameOf = (secret: string) => {
     try {
-      return tokens.current.check(`Bearer ${secret}`, "read")?.name;
+      return tokens.current.check(new Headers({ authorization: `Bearer ${secret}` }), "read")?.name;
     } catch {
       return undefined;
     }
