@@ -19,7 +19,8 @@ export interface Mutation {
 
 const OUTCOMES = ["tests/kafka/outcomes_test.ts"];
 const ACCUMULATOR = ["tests/kafka/accumulator_test.ts", "tests/kafka/accumulator_outcomes_test.ts"];
-const PRODUCER = [...OUTCOMES, ...ACCUMULATOR, "tests/kafka/intake_test.ts", "tests/integration/producer/"];
+const SENDER = ["tests/integration/producer/answers_test.ts", "tests/integration/producer/connections_test.ts"];
+const PRODUCER = [...OUTCOMES, ...ACCUMULATOR, "tests/kafka/intake_test.ts", ...SENDER];
 const CONSUMER = [
   "tests/consumer/handling_kafka_test.ts",
   "tests/consumer/stop_test.ts",
@@ -78,28 +79,28 @@ export const MUTATIONS: Mutation[] = [
     file: "kafka/sender.ts",
     from: "    this.#outcomes.expire(now);\n",
     to: "",
-    tests: ["tests/integration/producer/", QUICK],
+    tests: [...SENDER, QUICK],
   },
   {
     name: "a partition has several batches in flight",
     file: "kafka/sender.ts",
     from: "    if (queue.busy) return Infinity;\n",
     to: "",
-    tests: ["tests/integration/producer/", QUICK],
+    tests: [...SENDER, QUICK],
   },
   {
     name: "a lost answer counts as never sent",
     file: "kafka/sender.ts",
     from: "{ mayHaveArrived: sentAt > 0 }",
     to: "{ mayHaveArrived: false }",
-    tests: ["tests/integration/producer/", QUICK],
+    tests: [...SENDER, QUICK],
   },
   {
     name: "the newest batch of a partition goes first",
     file: "kafka/accumulator.ts",
     from: "      queue.batches.push(batch);\n",
     to: "      queue.batches.splice(queue.busy || queue.batches[0]?.frozen ? 1 : 0, 0, batch);\n",
-    tests: [...ACCUMULATOR, "tests/integration/producer/", QUICK],
+    tests: [...ACCUMULATOR, ...SENDER, QUICK],
   },
   {
     name: "all records of a batch get the offset of the first",
@@ -120,7 +121,7 @@ export const MUTATIONS: Mutation[] = [
     file: "producer.ts",
     from: "    await this.flush({ deadline });\n",
     to: "",
-    tests: ["tests/integration/producer/", "tests/server_kafka_test.ts", QUICK],
+    tests: [...SENDER, "tests/server_kafka_test.ts", QUICK],
   },
   {
     name: "the server does not wait for requests at work when it stops",
