@@ -91,12 +91,12 @@ Deno.test("a rebalance lets handlers finish, and what they did is committed", as
   await produce(bootstrap, topic.name, numbered(2, { partitions: 2 }));
   const group = newGroup();
   const busy = Promise.withResolvers<void>();
-  const flags = ["--topic", topic.name, "--group", group];
+  const flags = ["--topic", topic.name, "--group", group, "--session-timeout-ms", "6000"];
   await using first = startConsumer(bootstrap, flags, { default: () => busy.promise });
   await waitFor(() => first.logLines.some((line) => line.includes("assigned")), { what: "the first to be alone" });
   await using second = startConsumer(bootstrap, flags);
   await waitFor(() => second.logLines.some((line) => line.includes("waiting")), { what: "the second to join" });
-  await new Promise((resolve) => setTimeout(resolve, 4_000)); // longer than a heartbeat
+  await new Promise((resolve) => setTimeout(resolve, 10_000)); // longer than a session
   assert.ok(!second.logLines.some((line) => line.includes("assigned")), "the group waits for the handlers");
   busy.resolve();
   await waitFor(() => second.logLines.some((line) => /assigned .*\[1\]|assigned .*\[0\]/.test(line)), {
