@@ -13,6 +13,7 @@ import { ConfigError, rootCause } from "./errors.ts";
 import { AccessLog } from "./http/access_log.ts";
 import { App } from "./http/app.ts";
 import { EventStreams } from "./http/events.ts";
+import { Listener } from "./http/listener.ts";
 import { createRoutes } from "./http/routes.ts";
 import { loadTokens } from "./http/token_file.ts";
 import { TopicGate } from "./http/topic.ts";
@@ -58,13 +59,13 @@ async function serve(config: ServeConfig, signal: AbortSignal): Promise<number> 
   const metrics = createHttpMetrics(registry);
   const app = new App(config, { routes, tokens: tokens.current, log, metrics, accessLog });
   metrics.watch({ requests: () => app.atWork, streams: () => events.count });
-  const server = listen(config, app);
+  const listener = new Listener(config, app.fetch, log);
   void producer.start();
-  const prepared = prepareTopic(config, producer, signal).then(() => obstacle = undefined);
+  const prepared = prepareTopic(config, producer, { signal, onObstacle: (what) => obstacle = what });
   const failed = new Promise<never>((_, reject) => void prepared.catch(reject));
   const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-  const end = await Promise.race([stopped, server.finished, failed]).catch((error: unknown) => ({ error }));
-  const lost = await stop(config, { app, server, producer });
+  const end = await Promise.race([stopped, failed]).catch((error: unknown) => ({ error }));
+  const lost = await stop(config, { app, listener, producer });
   await Promise.all([view.close(), tails.close()]);
   await accessLog?.flush();
   if (lost > 0) log.error(`${lost} messages might be lost`);
@@ -73,50 +74,45 @@ async function serve(config: ServeConfig, signal: AbortSignal): Promise<number> 
 }
 
 /** The topic of `/names` must be there, or be made, before we are ready; Kafka itself may come later than we do. */
-async function prepareTopic(config: ServeConfig, producer: Producer, signal: AbortSignal): Promise<void> {
+async function prepareTopic(
+  config: ServeConfig,
+  producer: Producer,
+  { signal, onObstacle }: { signal: AbortSignal; onObstacle: (what?: string) => void },
+): Promise<void> {
   const log = loggerFor("server");
+  const kafka = createKafka(config);
   await producer.whenConnected();
   for (let failures = 1; !signal.aborted; failures++) {
     try {
-      const created = await ensureTopic(createKafka(config), config.topic, { create: config.createTopic });
+      const created = await ensureTopic(kafka, config.topic, { create: config.createTopic });
+      onObstacle();
       log.info("ready", { topic: config.topic, created });
       return;
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) throw error;
-      log.warn("the topic cannot be prepared; trying again", { topic: config.topic, cause: rootCause(error) });
+      const cause = rootCause(error);
+      onObstacle(`topic "${config.topic}" cannot be prepared: ${cause}`);
+      // One warning; what the matter is now, /readyz tells.
+      log[failures === 1 ? "warn" : "debug"]("the topic cannot be prepared; trying again", {
+        topic: config.topic,
+        cause,
+      });
       await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
     }
-  }
-}
-
-function listen({ host, port, tlsCert: cert, tlsKey: key }: ServeConfig, app: App): Deno.HttpServer {
-  const log = loggerFor("server");
-  const onListen = (address: Deno.NetAddr) => {
-    const name = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
-    log.info(`listening on http${cert ? "s" : ""}://${name}:${address.port}`, { pid: Deno.pid });
-  };
-  const options = { hostname: host, port, onListen };
-  try {
-    return Deno.serve(cert && key ? { ...options, cert, key } : options, app.fetch);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    throw new Deno.errors.AddrInUse(
-      `port ${port} is taken; stop the program that has it, or choose another with --port or HTTP_PORT (0: any free one)`,
-    );
   }
 }
 
 /** In the order in which data flows: no new requests, those at hand are answered, the buffer is flushed. */
 async function stop(
   { shutdownTimeoutMs }: ServeConfig,
-  { app, server, producer }: { app: App; server: Deno.HttpServer; producer: Producer },
+  { app, listener, producer }: { app: App; listener: Listener; producer: Producer },
 ): Promise<number> {
   const end = Date.now() + shutdownTimeoutMs;
   const deadline = end - Math.min(LAST_ANSWERS_MS, shutdownTimeoutMs / 4);
   // While there is work the port stays open, so that newcomers and probes are told that this server goes.
   await before(deadline, app.drain());
   const lost = await producer.close({ deadline });
-  await before(end, server.shutdown());
+  await before(end, listener.stop());
   return lost;
 }
 

@@ -67,6 +67,23 @@ Deno.test("a missing topic that may not be made ends the server, with what to do
   assert.equal((await server.exit).code, 1);
 });
 
+Deno.test("a topic that cannot be made is told once, and by readiness with the cause, until it can", async () => {
+  const { bootstrap } = await sharedKafka();
+  const id = `test-${crypto.randomUUID()}`;
+  const topicsOf = (name: string) => ({ topics: [name] });
+  // Kafka holds names that differ in . and _ only for the same.
+  await withAdmin(bootstrap, (admin) => admin.createTopics({ topics: [{ topic: `${id}.a` }] }));
+  await using server = serve({ KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: `${id}_a` });
+  const url = await urlOf(server);
+  await server.line(/the topic cannot be prepared; trying again.*an invalid topic/);
+  const { message } = await (await fetch(`${url}/readyz`)).json();
+  assert.match(message, new RegExp(`^Not ready: topic "${id}_a" cannot be prepared: .*an invalid topic`));
+  await withAdmin(bootstrap, (admin) => admin.deleteTopics(topicsOf(`${id}.a`)));
+  await whenReady(url);
+  assert.equal(server.stderrLines.filter((line) => line.includes("cannot be prepared")).length, 1, server.tail());
+  await withAdmin(bootstrap, (admin) => admin.deleteTopics(topicsOf(`${id}_a`)));
+});
+
 Deno.test("without Kafka the server starts, says that it is not ready, and recovers by itself", async () => {
   const { bootstrap } = await sharedKafka();
   await using topic = await createTopic(bootstrap);
