@@ -30,21 +30,26 @@ export interface PartitionResult {
   logAppendTime: number;
 }
 
-/**
- * The body of a request that carries one batch for each of its partitions.
- *
- * @param acks -1: all in-sync replicas; 1: the leader; 0: nobody, and no response comes
- * @param timeoutMs how long the broker may wait for its replicas
- */
+/** What a request asks for. */
+export interface ProduceOptions {
+  /** -1: all in-sync replicas; 1: the leader; 0: nobody, and no response comes. */
+  acks: number;
+  /** How long the broker may wait for its replicas. */
+  timeoutMs: number;
+  /** Where the bytes go: a buffer of at least that size. Default: a new one. */
+  allocate?: (bytes: number) => Buffer;
+}
+
+/** The body of a request that carries one batch for each of its partitions. */
 export function encodeProduceRequest(
   batches: readonly PartitionBatch[],
-  { acks, timeoutMs }: { acks: number; timeoutMs: number },
+  { acks, timeoutMs, allocate = Buffer.allocUnsafe }: ProduceOptions,
 ): Buffer {
   const topics = Map.groupBy(batches, (batch) => batch.topic);
   let size = 12;
   for (const topic of topics.keys()) size += 6 + Buffer.byteLength(topic);
   for (const { bytes } of batches) size += 8 + bytes.length;
-  const body = Buffer.allocUnsafe(size);
+  const body = allocate(size).subarray(0, size);
   let at = body.writeInt16BE(-1, 0); // no transactional id
   at = body.writeInt16BE(acks, at);
   at = body.writeInt32BE(timeoutMs, at);

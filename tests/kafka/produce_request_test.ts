@@ -76,6 +76,13 @@ test("batches of one topic stand together, whatever the order they came in", () 
   for (const { topic, partition, bytes } of read) assert.equal(String(bytes), `${topic}${partition}`);
 });
 
+test("a request may be written into a larger buffer with somebody's old bytes in it", () => {
+  const batches = [0, 1].map((partition) => ({ topic: "t", partition, bytes: new Uint8Array([1, 2, 3]) }));
+  const options = { acks: -1, timeoutMs: 1 };
+  const allocate = (bytes: number) => Buffer.alloc(2 * bytes, 0xff);
+  assert.deepEqual(encodeProduceRequest(batches, { ...options, allocate }), encodeProduceRequest(batches, options));
+});
+
 test("a batch is copied: its buffer may be used again while the request is on its way", () => {
   const bytes = Buffer.from("batch");
   const body = encodeProduceRequest([{ topic: "t", partition: 0, bytes }], { acks: -1, timeoutMs: 1 });
