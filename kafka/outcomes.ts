@@ -135,7 +135,8 @@ export class Outcomes {
     if (!metadata.connected) return `Kafka does not answer (${metadata.problem})`;
     if (metadata.leaderOf(queue.topic, queue.partition) < 0) return "the partition has no leader";
     if (batch !== queue.batches[0]) return "earlier records still wait";
-    return this.#parts.identities.problem ?? "the broker has not answered yet";
+    if (batch.onTheWire) return "the broker has not answered yet";
+    return this.#parts.identities.problem ?? "its broker takes no more requests for now";
   }
 
   #acknowledge({ queue, batch }: Shipment, { baseOffset, logAppendTime }: PartitionResult): void {
