@@ -13,6 +13,7 @@ import { ConfigError, rootCause } from "./errors.ts";
 import { AccessLog } from "./http/access_log.ts";
 import { App } from "./http/app.ts";
 import { EventStreams } from "./http/events.ts";
+import { Listener } from "./http/listener.ts";
 import { createRoutes } from "./http/routes.ts";
 import { loadTokens } from "./http/token_file.ts";
 import { TopicGate } from "./http/topic.ts";
@@ -39,64 +40,32 @@ const LAST_ANSWERS_MS = 500;
 type ServeConfig = Config<"serve">;
 
 /** Serves until told to stop. @returns how many records might be lost */
-async function serve(
-  config: ServeConfig,
-  signal: AbortSignal,
-): Promise<number> {
+async function serve(config: ServeConfig, signal: AbortSignal): Promise<number> {
   const log = loggerFor("server");
   const registry = new Registry();
   using _metrics = createProcessMetrics(registry);
   using tokens = loadTokens(config, log);
   const producer = new Producer(config, createProducerMetrics(registry));
   const accessLog = config.accessLog && log.level <= LogLevels.INFO
-    ? new AccessLog(
-      Deno.stderr,
-      config.logFormat ?? (Deno.stderr.isTerminal() ? "text" : "json"),
-    )
+    ? new AccessLog(Deno.stderr, config.logFormat ?? (Deno.stderr.isTerminal() ? "text" : "json"))
     : undefined;
   let obstacle: string | undefined = "starting";
   const problem = () => app.stopping.aborted ? "the server is stopping" : producer.problem ?? obstacle;
   const view = new Inspector(() => createKafka(config));
   const tails = new Tails(() => createKafka(config));
   const gate = new TopicGate(config.httpTopics);
-  const events = new EventStreams({
-    sink: producer,
-    tails,
-    gate,
-    maxStreams: config.maxConnections,
-  });
-  const routes = createRoutes({
-    config,
-    log,
-    gate,
-    sink: producer,
-    events,
-    view,
-    randomName,
-    problem,
-    registry,
-  });
+  const events = new EventStreams({ sink: producer, tails, gate, maxStreams: config.maxConnections });
+  const routes = createRoutes({ config, log, gate, sink: producer, events, view, randomName, problem, registry });
   const metrics = createHttpMetrics(registry);
-  const app = new App(config, {
-    routes,
-    tokens: tokens.current,
-    log,
-    metrics,
-    accessLog,
-  });
+  const app = new App(config, { routes, tokens: tokens.current, log, metrics, accessLog });
   metrics.watch({ requests: () => app.atWork, streams: () => events.count });
-  const server = listen(config, app);
+  const listener = new Listener(config, app.fetch, log);
   void producer.start();
-  const prepared = prepareTopic(config, producer, {
-    signal,
-    onObstacle: (what) => obstacle = what,
-  });
+  const prepared = prepareTopic(config, producer, { signal, onObstacle: (what) => obstacle = what });
   const failed = new Promise<never>((_, reject) => void prepared.catch(reject));
   const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-  const end = await Promise.race([stopped, server.finished, failed]).catch((
-    error: unknown,
-  ) => ({ error }));
-  const lost = await stop(config, { app, server, producer });
+  const end = await Promise.race([stopped, failed]).catch((error: unknown) => ({ error }));
+  const lost = await stop(config, { app, listener, producer });
   await Promise.all([view.close(), tails.close()]);
   await accessLog?.flush();
   if (lost > 0) log.error(`${lost} messages might be lost`);
@@ -108,19 +77,14 @@ async function serve(
 async function prepareTopic(
   config: ServeConfig,
   producer: Producer,
-  { signal, onObstacle }: {
-    signal: AbortSignal;
-    onObstacle: (what?: string) => void;
-  },
+  { signal, onObstacle }: { signal: AbortSignal; onObstacle: (what?: string) => void },
 ): Promise<void> {
   const log = loggerFor("server");
   const kafka = createKafka(config);
   await producer.whenConnected();
   for (let failures = 1; !signal.aborted; failures++) {
     try {
-      const created = await ensureTopic(kafka, config.topic, {
-        create: config.createTopic,
-      });
+      const created = await ensureTopic(kafka, config.topic, { create: config.createTopic });
       onObstacle();
       log.info("ready", { topic: config.topic, created });
       return;
@@ -129,58 +93,26 @@ async function prepareTopic(
       const cause = rootCause(error);
       onObstacle(`topic "${config.topic}" cannot be prepared: ${cause}`);
       // One warning; what the matter is now, /readyz tells.
-      log[failures === 1 ? "warn" : "debug"](
-        "the topic cannot be prepared; trying again",
-        {
-          topic: config.topic,
-          cause,
-        },
-      );
+      log[failures === 1 ? "warn" : "debug"]("the topic cannot be prepared; trying again", {
+        topic: config.topic,
+        cause,
+      });
       await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
     }
-  }
-}
-
-function listen(
-  { host, port, tlsCert: cert, tlsKey: key }: ServeConfig,
-  app: App,
-): Deno.HttpServer {
-  const log = loggerFor("server");
-  const onListen = (address: Deno.NetAddr) => {
-    const name = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
-    log.info(`listening on http${cert ? "s" : ""}://${name}:${address.port}`, {
-      pid: Deno.pid,
-    });
-  };
-  const options = { hostname: host, port, onListen };
-  try {
-    return Deno.serve(
-      cert && key ? { ...options, cert, key } : options,
-      app.fetch,
-    );
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    throw new Deno.errors.AddrInUse(
-      `port ${port} is taken; stop the program that has it, or choose another with --port or HTTP_PORT (0: any free one)`,
-    );
   }
 }
 
 /** In the order in which data flows: no new requests, those at hand are answered, the buffer is flushed. */
 async function stop(
   { shutdownTimeoutMs }: ServeConfig,
-  { app, server, producer }: {
-    app: App;
-    server: Deno.HttpServer;
-    producer: Producer;
-  },
+  { app, listener, producer }: { app: App; listener: Listener; producer: Producer },
 ): Promise<number> {
   const end = Date.now() + shutdownTimeoutMs;
   const deadline = end - Math.min(LAST_ANSWERS_MS, shutdownTimeoutMs / 4);
   // While there is work the port stays open, so that newcomers and probes are told that this server goes.
   await before(deadline, app.drain());
   const lost = await producer.close({ deadline });
-  await before(end, server.shutdown());
+  await before(end, listener.stop());
   return lost;
 }
 
@@ -201,9 +133,7 @@ async function main(): Promise<number> {
       console.error(error.message);
       return 2;
     }
-    console.error(
-      `Cannot serve on ${config.host}:${config.port}: ${rootCause(error)}`,
-    );
+    console.error(`Cannot serve on ${config.host}:${config.port}: ${rootCause(error)}`);
     return 1;
   }
 }

@@ -22,7 +22,8 @@ export class BodyReader {
   checkHeaders(headers: Headers): void {
     checkEncoding(headers);
     const declared = headers.get("content-length");
-    if (declared !== null && Number(declared) > this.maxBytes) throw this.#tooLarge(`has ${declared} bytes`);
+    if (declared === null) checkTransferEncoding(headers);
+    else if (Number(declared) > this.maxBytes) throw this.#tooLarge(`has ${declared} bytes`);
   }
 
   /**
@@ -78,6 +79,13 @@ export function checkEncoding(headers: Headers): void {
   const encoding = headers.get("content-encoding");
   if (encoding === null || encoding.toLowerCase() === "identity") return;
   throw new HttpError(415, `Content-Encoding is ${JSON.stringify(encoding)}; expected none`);
+}
+
+/** Deno.serve takes what is compressed in transfer for what it stands for. @throws {HttpError} 415 */
+export function checkTransferEncoding(headers: Headers): void {
+  const encoding = headers.get("transfer-encoding");
+  if (encoding === null || encoding.toLowerCase() === "chunked") return;
+  throw new HttpError(415, `Transfer-Encoding is ${JSON.stringify(encoding)}; expected chunked`);
 }
 
 function tooSlow(limitMs: number): HttpError {

@@ -12,7 +12,7 @@
 import type { Logger } from "@std/log";
 import type { Outcome } from "../kafka/delivery.ts";
 import type { BodyReader } from "./body.ts";
-import { checkEncoding } from "./body.ts";
+import { checkEncoding, checkTransferEncoding } from "./body.ts";
 import { errorMembers, failureOf } from "./delivery.ts";
 import { ErrorCode, HttpError } from "./errors.ts";
 import { NDJSON } from "./media_types.ts";
@@ -41,6 +41,7 @@ export async function streamRecords(
   { topic, partition }: { topic: string; partition: number | undefined },
 ): Promise<Response> {
   checkEncoding(call.request.headers);
+  checkTransferEncoding(call.request.headers);
   const input = new RecordStream(call, { body, partition });
   const results = new Results(input);
   input.onPause = () => results.clientWaits();
