@@ -1,0 +1,222 @@
+// Many clients at once, as a process of its own: what they take is given back, and good requests are answered meanwhile.
+
+import assert from "node:assert/strict";
+import { createTopic, sharedKafka } from "../support/kafka.ts";
+import { readTopic } from "../support/reader.ts";
+import { type Script, startScript, waitFor } from "../support/wait.ts";
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+const BODY = '{"records":[{"value":1}]}';
+const encoder = new TextEncoder();
+
+interface Server extends AsyncDisposable {
+  script: Script;
+  url: string;
+  port: number;
+  topic: string;
+  bootstrap: string;
+}
+
+async function startServer(env: Record<string, string> = {}): Promise<Server> {
+  const { bootstrap } = await sharedKafka();
+  const topic = await createTopic(bootstrap, { partitions: 3 });
+  const script = startScript(["run", "--allow-net", "--allow-env", "--allow-read", "server.ts"], {
+    cwd: ROOT,
+    env: { KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: topic.name, HTTP_PORT: "0", HTTP_ACCESS_LOG: "false", ...env },
+  });
+  const [, url] = await script.line(/listening on (http:\/\/[\w.]+:\d+)/);
+  await waitFor(async () => (await fetch(`${url}/readyz`).then((r) => (r.body?.cancel(), r))).ok, {
+    what: "readiness",
+  });
+  return {
+    script,
+    url,
+    port: Number(new URL(url).port),
+    topic: topic.name,
+    bootstrap,
+    async [Symbol.asyncDispose]() {
+      await script[Symbol.asyncDispose]();
+      await topic[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function megabytes({ script }: Server): Promise<number> {
+  const status = await Deno.readTextFile(`/proc/${script.pid}/status`);
+  return Number(/VmRSS:\s+(\d+)/.exec(status)![1]) / 1024;
+}
+
+function descriptors({ script }: Server): number {
+  return [...Deno.readDirSync(`/proc/${script.pid}/fd`)].length;
+}
+
+async function post({ url, topic }: Server): Promise<number> {
+  const response = await fetch(`${url}/topics/${topic}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: BODY,
+  });
+  await response.body?.cancel();
+  return response.status;
+}
+
+/** Good requests, one after the other: how long the slowest of a hundred takes, in ms, the very slowest left out. */
+async function p99(server: Server, count = 300): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const began = performance.now();
+    assert.equal(await post(server), 200);
+    times.push(performance.now() - began);
+  }
+  return times.sort((a, b) => a - b)[Math.floor(count * 0.99)];
+}
+
+function head({ topic }: Server, more = ""): string {
+  return `POST /topics/${topic} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n${more}`;
+}
+
+async function connect({ port }: Server, text: string): Promise<Deno.Conn> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  if (text) await connection.write(encoder.encode(text));
+  return connection;
+}
+
+Deno.test("idle connections, slow writers, event streams and cut uploads: good requests are answered meanwhile", async () => {
+  await using server = await startServer();
+  await p99(server, 100); // what is compiled now is not measured later
+  const before = descriptors(server);
+  const connections: Deno.Conn[] = [];
+  for (let i = 0; i < 2_000; i++) connections.push(await connect(server, ""));
+  const slow = await Promise.all(
+    Array.from({ length: 200 }, () => connect(server, head(server, "Content-Length: 100000\r\n\r\n{"))),
+  );
+  const dripping = setInterval(() => {
+    for (const connection of slow) connection.write(encoder.encode(" ")).catch(() => {});
+  }, 500);
+  const events = `GET /topics/${server.topic}/events HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+  const streams = await Promise.all(Array.from({ length: 500 }, () => connect(server, events)));
+  for (let i = 0; i < 50; i++) {
+    const upload = await connect(
+      server,
+      head(server, "Content-Length: 900000\r\n\r\n") + '{"records":[{"value":"' + "x".repeat(300_000),
+    );
+    upload.close();
+  }
+  const time = await p99(server);
+  const memory = await megabytes(server);
+  clearInterval(dripping);
+  for (const connection of [...connections, ...slow, ...streams]) connection.close();
+  assert.ok(time < 250, `99 of 100 good requests take up to ${time} ms`);
+  assert.ok(memory < 512, `${memory} MB`);
+  await waitFor(() => descriptors(server) <= before + 10, { what: "all descriptors to be given back" });
+  const metrics = await (await fetch(`${server.url}/metrics`)).text();
+  await waitFor(async () => /event_streams 0\n/.test(await (await fetch(`${server.url}/metrics`)).text()), {
+    what: `no event stream to be left of ${/event_streams \d+/.exec(metrics)}`,
+  });
+});
+
+Deno.test("a connection for every request, and clients that cut off by the thousand, leave nothing behind", async () => {
+  await using server = await startServer();
+  const whole = head(server, `Content-Length: ${BODY.length}\r\nConnection: close\r\n\r\n`) + BODY;
+  const buffer = new Uint8Array(4096);
+  const one = async () => {
+    using connection = await connect(server, whole);
+    assert.match(new TextDecoder().decode(buffer.subarray(0, (await connection.read(buffer))!)), /^HTTP\/1\.1 200/);
+  };
+  const cut = async (i: number) => (await connect(server, whole.slice(0, i % whole.length))).close();
+  for (let i = 0; i < 500; i++) await one();
+  const [memory, fds] = [await megabytes(server), descriptors(server)];
+  for (let i = 0; i < 1_500; i++) await one();
+  for (let i = 0; i < 3_000; i++) await cut(i);
+  await waitFor(() => descriptors(server) <= fds + 5, { what: "all descriptors to be given back" });
+  assert.ok(await megabytes(server) < memory + 60, `${memory} MB before, ${await megabytes(server)} after`);
+  assert.equal(await post(server), 200);
+});
+
+Deno.test("a gigabyte's kind of upload takes no memory to speak of", async () => {
+  await using server = await startServer();
+  const chunk = encoder.encode(`{"value":"${"x".repeat(1_000)}"}\n`.repeat(100));
+  let left = 1_500; // 150 MB
+  const body = new ReadableStream<Uint8Array>({ pull: (c) => left-- > 0 ? c.enqueue(chunk) : c.close() });
+  let most = 0;
+  const watching = setInterval(() => megabytes(server).then((now) => most = Math.max(most, now)), 100);
+  const response = await fetch(`${server.url}/topics/${server.topic}`, {
+    method: "POST",
+    headers: { "content-type": "application/x-ndjson" },
+    body,
+  });
+  let lines = 0;
+  for await (const piece of response.body!) lines += piece.filter((byte) => byte === 0x0a).length;
+  clearInterval(watching);
+  assert.equal(lines, 150_000);
+  assert.ok(most < 400, `${most} MB`);
+});
+
+Deno.test("when file descriptors run out, the server survives and serves again", async () => {
+  const { bootstrap } = await sharedKafka();
+  await using topic = await createTopic(bootstrap);
+  const command = `ulimit -n 90; exec "$0" run --allow-net --allow-env --allow-read server.ts`;
+  const child = new Deno.Command("sh", {
+    args: ["-c", command, Deno.execPath()],
+    cwd: ROOT,
+    env: { KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: topic.name, HTTP_PORT: "0" },
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  await using _child = { [Symbol.asyncDispose]: async () => (child.kill("SIGKILL"), void await child.status) };
+  let log = "";
+  void child.stderr.pipeThrough(new TextDecoderStream()).pipeTo(
+    new WritableStream({ write: (text) => void (log += text) }),
+  );
+  const url = await waitFor(() => /listening on (http:\/\/[\w.]+:\d+)/.exec(log)?.[1], { what: "the server" });
+  await waitFor(() => /"message":"ready"/.test(log), { what: "the server to be ready" });
+  const connections: Deno.Conn[] = [];
+  for (let i = 0; i < 120; i++) {
+    const opened = await Deno.connect({ hostname: "127.0.0.1", port: Number(new URL(url).port) }).catch(() =>
+      undefined
+    );
+    if (opened) connections.push(opened);
+  }
+  await waitFor(() => log.includes("connections cannot be accepted"), { what: "descriptors to run out" });
+  for (const connection of connections) connection.close();
+  await waitFor(async () => (await fetch(`${url}/names`, { method: "POST" })).ok, {
+    what: "the server to serve again",
+  });
+});
+
+Deno.test("asked to stop under load, every 200 is in Kafka, and nobody is cut off without an answer", async () => {
+  await using server = await startServer();
+  const written: string[] = [];
+  const others: number[] = [];
+  let cutOff = 0;
+  let stopped = false;
+  const client = async (name: number) => {
+    for (let i = 0; !stopped; i++) {
+      const value = `${name}-${i}`;
+      try {
+        const response = await fetch(`${server.url}/topics/${server.topic}`, {
+          method: "POST",
+          headers: { "content-type": "application/vnd.kafka.text.v2+json" },
+          body: JSON.stringify({ records: [{ value }] }),
+        });
+        await response.text();
+        if (response.status === 200) written.push(value);
+        else others.push(response.status);
+      } catch (error) {
+        // Refused: the port is closed. Anything else would be a request that was accepted and not answered.
+        if (!String((error as Error).cause ?? error).includes("refused")) cutOff++;
+        return;
+      }
+    }
+  };
+  const clients = Array.from({ length: 30 }, (_, name) => client(name));
+  await waitFor(() => written.length > 1_000, { what: "some load" });
+  server.script.signal("SIGTERM");
+  assert.equal((await server.script.exit).code, 0, server.script.tail());
+  stopped = true;
+  await Promise.all(clients);
+  assert.ok(others.every((status) => status === 503), others.join());
+  assert.equal(cutOff, 0);
+  const stored = new Set((await readTopic(server.bootstrap, server.topic)).map(({ value }) => value?.toString()));
+  assert.deepEqual(written.filter((value) => !stored.has(value)), []);
+});
