@@ -7,10 +7,11 @@
  * @module
  */
 import { ConfigError } from "../errors.ts";
+import { consume } from "./consume.ts";
 import { produce } from "./produce.ts";
 import { type Benchmark, writeReport } from "./results.ts";
 
-const BENCHMARKS: Record<string, Benchmark> = { produce };
+const BENCHMARKS: Record<string, Benchmark> = { consume, produce };
 
 function usage(): string {
   const lines = Object.entries(BENCHMARKS).map(([name, { about }]) => `  ${name.padEnd(10)}${about}`);
