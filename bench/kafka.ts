@@ -7,7 +7,7 @@ import { loadConfig } from "../config.ts";
 import { startLocalKafka } from "../dev/local_kafka.ts";
 import { provideKafka } from "../dev/provide_kafka.ts";
 import { createKafka } from "../kafka/client.ts";
-import { withAdmin } from "../kafka/topics.ts";
+import { createTopic, withAdmin } from "../kafka/topics.ts";
 
 /** A Kafka to measure with. */
 export interface BenchKafka extends AsyncDisposable {
@@ -42,7 +42,7 @@ export async function benchKafka(onProgress: (line: string) => void): Promise<Be
       if (retentionBytes !== undefined) configs["retention.bytes"] = `${retentionBytes}`;
       const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
       const wanted = { topic, numPartitions: partitions, replicationFactor: -1, configEntries };
-      await withAdmin(client(), (admin) => admin.createTopics({ topics: [wanted], waitForLeaders: true }));
+      await withAdmin(client(), (admin) => createTopic(admin, wanted));
       try {
         return await use(topic);
       } finally {

@@ -184,9 +184,9 @@ export class Accumulator {
     await Promise.all(batches.map((batch) => batch.settled || batch.whenSettled()));
   }
 
-  /** Puts two halves in the place of a queue's first batch. */
-  splitFirst(queue: PartitionQueue): void {
-    const [whole] = queue.batches.splice(0, 1, ...queue.batches[0].split());
+  /** Puts two parts in the place of a queue's first batch: halves, or the records that are named before the others. */
+  splitFirst(queue: PartitionQueue, isFirst?: (index: number) => boolean): void {
+    const [whole] = queue.batches.splice(0, 1, ...queue.batches[0].split(isFirst));
     whole.records.release();
   }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { HEADER_BYTES } from "./batch_layout.ts";
 import type { Delivery, Outcome } from "./delivery.ts";
 import { type BatchIdentity, type Compression, type ProducerRecord, RecordBatch } from "./record_batch.ts";
 
@@ -41,11 +42,7 @@ export class Batch {
 
   /** Encodes a record at the end. @throws {TypeError} when it cannot be encoded; the batch is as before then */
   append(record: ProducerRecord, now: number, delivery: Delivery, index: number): void {
-    const first = this.records.append(record, now);
-    const last = this.#deliveries.length - 1;
-    const follows = last >= 0 && this.#deliveries[last] === delivery &&
-      index - this.#indexes[last] === first - this.#firsts[last];
-    if (!follows) this.#addSpan(delivery, index, first);
+    this.#note(delivery, index, this.records.append(record, now));
   }
 
   /** Fills in header and checksum, compresses, and keeps the bytes. */
@@ -70,29 +67,35 @@ export class Batch {
     return (this.#whenSettled ??= Promise.withResolvers<void>()).promise;
   }
 
-  /** Two batches with the same records and the same people waiting. */
-  split(): [Batch, Batch] {
-    const [left, right] = this.records.split();
-    const halves: [Batch, Batch] = [new Batch(this.arrivedAt, left), new Batch(this.arrivedAt, right)];
+  /** Two batches with the same records, cut as by {@linkcode RecordBatch.split}, and the same people waiting. */
+  split(isFirst?: (index: number) => boolean): [Batch, Batch] {
+    const [left, right] = this.records.split(isFirst);
+    const parts: [Batch, Batch] = [new Batch(this.arrivedAt, left), new Batch(this.arrivedAt, right)];
+    const goesLeft = isFirst ?? ((index: number) => index < left.count);
+    const counts = [0, 0];
     for (const [i, delivery] of this.#deliveries.entries()) {
-      const [index, first] = [this.#indexes[i], this.#firsts[i]];
-      if (first < left.count) halves[0].#addSpan(delivery, index, first);
-      if (this.#endOf(i) <= left.count) continue;
-      const second = Math.max(first, left.count);
-      halves[1].#addSpan(delivery, index + second - first, second - left.count);
+      for (let record = this.#firsts[i]; record < this.#endOf(i); record++) {
+        const part = goesLeft(record) ? 0 : 1;
+        parts[part].#note(delivery, this.#indexes[i] + record - this.#firsts[i], counts[part]++);
+      }
     }
-    halves[0].reservedBytes = Math.floor(this.reservedBytes / 2);
-    halves[1].reservedBytes = this.reservedBytes - halves[0].reservedBytes;
-    for (const half of halves) half.urgent = this.urgent;
-    // Whoever waits for the whole waits for both halves.
-    void Promise.all(halves.map((half) => half.whenSettled())).then(() => this.#whenSettled?.resolve());
-    return halves;
+    parts[0].reservedBytes = Math.min(this.reservedBytes, left.sizeInBytes - HEADER_BYTES);
+    parts[1].reservedBytes = this.reservedBytes - parts[0].reservedBytes;
+    for (const part of parts) part.urgent = this.urgent;
+    // Whoever waits for the whole waits for both parts.
+    void Promise.all(parts.map((part) => part.whenSettled())).then(() => this.#whenSettled?.resolve());
+    return parts;
   }
 
-  #addSpan(delivery: Delivery, index: number, first: number): void {
+  /** Notes who waits for a record that has just been added. */
+  #note(delivery: Delivery, index: number, record: number): void {
+    const last = this.#deliveries.length - 1;
+    const follows = last >= 0 && this.#deliveries[last] === delivery &&
+      index - this.#indexes[last] === record - this.#firsts[last];
+    if (follows) return;
     this.#deliveries.push(delivery);
     this.#indexes.push(index);
-    this.#firsts.push(first);
+    this.#firsts.push(record);
   }
 
   #endOf(span: number): number {

@@ -36,12 +36,12 @@ export interface Unknown {
 export class Delivery {
   /** Resolves, never rejects, when every record has its outcome, in the order of the records. */
   readonly settled: Promise<Outcome[]>;
-  readonly #outcomes: (Outcome | undefined)[];
+  /** Made when the first is known: most wait for a while, and what waits is copied by the garbage collector. */
+  #outcomes?: (Outcome | undefined)[];
   #waiting: number;
   #resolve!: (outcomes: Outcome[]) => void;
 
   constructor(count: number) {
-    this.#outcomes = new Array(count);
     this.#waiting = count;
     this.settled = new Promise((resolve) => this.#resolve = resolve);
     if (count === 0) this.#resolve([]);
@@ -54,9 +54,10 @@ export class Delivery {
 
   /** The first outcome stands: a caller that stopped waiting has been told "unknown" and hears no more. */
   settle(index: number, outcome: Outcome): void {
-    if (this.#outcomes[index] !== undefined) return;
-    this.#outcomes[index] = outcome;
-    if (--this.#waiting === 0) this.#resolve(this.#outcomes as Outcome[]);
+    const outcomes = this.#outcomes ??= new Array(this.#waiting);
+    if (outcomes[index] !== undefined) return;
+    outcomes[index] = outcome;
+    if (--this.#waiting === 0) this.#resolve(outcomes as Outcome[]);
   }
 
   /** Gives what has no outcome yet this one. @returns how many records that were */

@@ -152,7 +152,7 @@ export class Metadata {
     await this.#cluster.connect();
     const produce = this.#cluster.maxVersion(PRODUCE.apiKey);
     if (produce >= 0 && produce < PRODUCE.apiVersion) {
-      throw new Error(`the broker speaks Produce up to version ${produce}; expected ${PRODUCE.apiVersion}, Kafka 1.0`);
+      throw new Error(`the broker speaks Produce up to version ${produce}; expected ${PRODUCE.apiVersion}, Kafka 2.4`);
     }
     const before = JSON.stringify([...this.#topics.values()]);
     const topics = await this.#cluster.fetchMetadata([...this.#topics.keys()]);

@@ -15,7 +15,7 @@ import type { Batch } from "./batch.ts";
 import { describeCode } from "./cluster.ts";
 import type { Identities } from "./identities.ts";
 import type { Metadata } from "./metadata.ts";
-import { type PartitionResult, verdictOf } from "./produce_request.ts";
+import { type InvalidRecord, type PartitionResult, verdictOf } from "./produce_request.ts";
 import { nextSequence } from "./record_batch.ts";
 
 /** A queue's first batch, on its way. */
@@ -67,6 +67,8 @@ export class Outcomes {
         return this.#giveUp(shipment, error);
       case "too-large":
         return batch.records.count > 1 && !batch.maybeWritten ? this.#split(shipment) : this.#refuse(shipment, error);
+      case "invalid-records":
+        return this.#refuseSome(shipment, error, result.invalid);
       case "refused":
         return this.#refuse(shipment, error);
     }
@@ -125,7 +127,7 @@ export class Outcomes {
     const { queue, batch } = shipment;
     if (batch.onTheWire) batch.maybeWritten = true;
     if (batch.maybeWritten) this.#tellUnknown(shipment, error);
-    else this.#tellRejected(shipment, error, { retriable: true });
+    else this.#tellRejected(shipment, () => error, { retriable: true });
     // A batch whose request is under way, or being made, stays in its queue until that has ended.
     if (!(queue.busy && queue.batches[0] === batch)) this.#retire(shipment);
   }
@@ -166,21 +168,40 @@ export class Outcomes {
     this.#parts.accumulator.splitFirst(queue);
   }
 
+  /** Others should not suffer for what shared a batch with them: they go out again, under the sequence of the whole. */
+  #refuseSome(shipment: Shipment, error: DeliveryError, invalid: readonly InvalidRecord[]): void {
+    const { queue, batch } = shipment;
+    const { count } = batch.records;
+    const reasons = new Map(invalid.filter(({ index }) => index < count).map(({ index, message }) => [index, message]));
+    if (reasons.size === 0 || batch.maybeWritten) return this.#refuse(shipment, error); // whoever is to blame
+    if (reasons.size < count) this.#parts.accumulator.splitFirst(queue, (index) => reasons.has(index));
+    const indexes = [...reasons.keys()].sort((a, b) => a - b);
+    this.#reject({ queue, batch: queue.batches[0] }, (i) => {
+      const message = reasons.get(indexes[i]);
+      if (!message) return error;
+      return new DeliveryError(error.failure, `${queue.topic}-${queue.partition}: ${message}`, { code: error.code });
+    }, { retriable: false });
+  }
+
   /** A final answer; an earlier attempt may have been written all the same. */
   #refuse(shipment: Shipment, error: DeliveryError): void {
     if (shipment.batch.maybeWritten) this.#giveUp(shipment, error);
-    else this.#reject(shipment, error, { retriable: false });
+    else this.#reject(shipment, () => error, { retriable: false });
   }
 
-  #reject(shipment: Shipment, error: DeliveryError, { retriable }: { retriable: boolean }): void {
-    this.#tellRejected(shipment, error, { retriable });
+  #reject(shipment: Shipment, errorOf: (index: number) => DeliveryError, { retriable }: { retriable: boolean }): void {
+    this.#tellRejected(shipment, errorOf, { retriable });
     this.#retire(shipment);
   }
 
-  #tellRejected({ batch }: Shipment, error: DeliveryError, { retriable }: { retriable: boolean }): void {
+  #tellRejected(
+    { batch }: Shipment,
+    errorOf: (index: number) => DeliveryError,
+    { retriable }: { retriable: boolean },
+  ): void {
     const { accumulator, metrics } = this.#parts;
     metrics.records.inc({ outcome: "rejected" }, batch.records.count);
-    accumulator.settle(batch, () => ({ status: "rejected", error, retriable }));
+    accumulator.settle(batch, (index) => ({ status: "rejected", error: errorOf(index), retriable }));
   }
 
   #giveUp(shipment: Shipment, error: DeliveryError): void {

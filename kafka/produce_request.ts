@@ -1,5 +1,5 @@
 /**
- * The Produce request, version 7, as bytes, and its response as one outcome per partition.
+ * The Produce request, version 8, as bytes, and its response as one outcome per partition.
  *
  * kafkajs can do both, but its parser throws on the first partition that failed and so hides what became of the
  * others. Layouts: https://kafka.apache.org/protocol#The_Messages_Produce
@@ -8,8 +8,11 @@
  */
 import { Buffer } from "node:buffer";
 
-/** Produce's number among the requests, and the version we speak: the newest one without tagged fields' bookkeeping. */
-export const PRODUCE = { apiKey: 0, apiVersion: 7, apiName: "Produce" } as const;
+/**
+ * Produce's number among the requests, and the version we speak: the first that tells which records of a batch the
+ * broker will not have (KIP-467), and the last without tagged fields' bookkeeping.
+ */
+export const PRODUCE = { apiKey: 0, apiVersion: 8, apiName: "Produce" } as const;
 
 /** One frozen batch on its way. */
 export interface PartitionBatch {
@@ -28,6 +31,16 @@ export interface PartitionResult {
   baseOffset: number;
   /** When the topic stamps records with the broker's time: that, in ms since 1970; else -1. */
   logAppendTime: number;
+  /** With an error that is some records' own: which ones, and why. May be left out. */
+  invalid: readonly InvalidRecord[];
+}
+
+/** A record that a broker will not have. */
+export interface InvalidRecord {
+  /** In its batch, from 0. */
+  index: number;
+  /** What is wrong, in the broker's words, where it says. */
+  message: string | null;
 }
 
 /** What a request asks for. */
@@ -77,21 +90,31 @@ export function decodeProduceResponse(body: Buffer): { results: PartitionResult[
     const topic = body.toString("utf8", at + 2, at + 2 + length);
     let partitions = body.readInt32BE(at + 2 + length);
     at += 6 + length;
-    for (; partitions > 0; partitions--, at += PARTITION_RESULT_BYTES) {
-      results.push({
-        topic,
-        partition: body.readInt32BE(at),
-        code: body.readInt16BE(at + 4),
-        baseOffset: Number(body.readBigInt64BE(at + 6)),
-        logAppendTime: Number(body.readBigInt64BE(at + 14)),
-      });
+    for (; partitions > 0; partitions--) {
+      const partition = body.readInt32BE(at);
+      const code = body.readInt16BE(at + 4);
+      const baseOffset = Number(body.readBigInt64BE(at + 6));
+      const logAppendTime = Number(body.readBigInt64BE(at + 14));
+      at += 30; // the log's start offset is of no interest
+      const invalid: InvalidRecord[] = [];
+      let records = body.readInt32BE(at);
+      for (at += 4; records > 0; records--) {
+        const end = endOfText(body, at + 4);
+        const message = end > at + 6 ? body.toString("utf8", at + 6, end) : null;
+        invalid.push({ index: body.readInt32BE(at), message });
+        at = end;
+      }
+      at = endOfText(body, at); // of the whole batch: the code says enough
+      results.push({ topic, partition, code, baseOffset, logAppendTime, invalid });
     }
   }
   return { results, throttleMs: body.readInt32BE(at) };
 }
 
-/** partition int32, code int16, base offset int64, log append time int64, log start offset int64 */
-const PARTITION_RESULT_BYTES = 30;
+/** Where a text, which may be null, ends. */
+function endOfText(body: Buffer, at: number): number {
+  return at + 2 + Math.max(0, body.readInt16BE(at));
+}
 
 /** What an error code says about the batch it was given for, and so what the sender does. */
 export type Verdict =
@@ -103,6 +126,8 @@ export type Verdict =
   | "identity-lost"
   /** Certainly not written: fewer records may fit. */
   | "too-large"
+  /** Certainly not written, because of some of its records: the others may be. */
+  | "invalid-records"
   /** Certainly not written, now or later. */
   | "refused";
 
@@ -122,6 +147,7 @@ const VERDICTS: Record<number, Verdict> = {
   18: "too-large", // record list too large: more than a segment holds
   19: "retry", // not enough replicas: refused before the write
   20: "maybe-written", // not enough replicas after append: the leader has it
+  32: "invalid-records", // a timestamp that the topic does not allow
   45: "identity-lost", // out of order sequence number
   46: "identity-lost", // duplicate sequence number: written before, at an offset that nobody tells any more
   47: "identity-lost", // invalid producer epoch
@@ -130,6 +156,7 @@ const VERDICTS: Record<number, Verdict> = {
   72: "retry", // listener not found
   74: "retry", // fenced leader epoch
   75: "retry", // unknown leader epoch
+  87: "invalid-records", // such as one without a key in a compacted topic
   89: "retry", // throttling quota exceeded
 };
 

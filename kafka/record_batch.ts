@@ -105,23 +105,22 @@ export class RecordBatch {
   }
 
   /**
-   * The same records in two batches, about half of the bytes in each, at least one record: for a batch that the broker
-   * finds too large.
+   * The same records in two batches, in their order: those that `isFirst` names by their index, and the others. By
+   * default about half of the bytes in each, at least one record: for a batch that the broker finds too large.
    *
    * @throws {RangeError} if there are less than two records.
    */
-  split(): [RecordBatch, RecordBatch] {
+  split(isFirst?: (index: number) => boolean): [RecordBatch, RecordBatch] {
     if (this.#count < 2) throw new RangeError(`Cannot split a batch of ${this.#count} records, expected at least 2`);
     const records = this.#bytesTo("split").subarray(HEADER_BYTES);
-    const halves: [RecordBatch, RecordBatch] = [new RecordBatch(this.#pool), new RecordBatch(this.#pool)];
-    const [first, second] = halves;
+    const [first, second] = [new RecordBatch(this.#pool), new RecordBatch(this.#pool)];
     const half = HEADER_BYTES + records.length / 2;
+    isFirst ??= (index) => index < this.#count - 1 && first.sizeInBytes < half;
     for (const record of readRecords(this.#context(), records)) {
-      const isLast = record.offset === this.#count - 1;
-      const target = isLast || first.sizeInBytes >= half ? second : first;
+      const target = isFirst(record.offset) ? first : second;
       target.append(record, record.timestamp);
     }
-    return halves;
+    return [first, second];
   }
 
   /**

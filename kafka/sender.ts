@@ -214,7 +214,9 @@ export class Sender {
       decode: decodeProduceResponse,
       onSend,
     });
-    if (!response) return batches.map((batch) => ({ ...batch, code: 0, baseOffset: -1, logAppendTime: -1 }));
+    if (!response) {
+      return batches.map((batch) => ({ ...batch, code: 0, baseOffset: -1, logAppendTime: -1, invalid: [] }));
+    }
     // Only after an answer: an attempt that failed may have left its bytes with the socket, which still sends them.
     this.#bodies.give(buffer);
     node.pausedUntil = Math.max(node.pausedUntil, Date.now() + response.throttleMs);

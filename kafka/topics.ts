@@ -3,9 +3,11 @@
  *
  * @module
  */
-import type { Admin } from "kafkajs";
+import type { Admin, ITopicConfig } from "kafkajs";
 import { rootCause } from "../errors.ts";
+import { backoff } from "./backoff.ts";
 import type { KafkaClient } from "./client.ts";
+import { sleep } from "./wait.ts";
 
 /** Partitions of a topic that we make. */
 export const NEW_TOPIC_PARTITIONS = 3;
@@ -42,12 +44,32 @@ export async function ensureTopic(
       );
     }
     try {
-      return await admin.createTopics({
-        topics: [{ topic, numPartitions: NEW_TOPIC_PARTITIONS, replicationFactor: -1 }],
-        waitForLeaders: true,
-      });
+      return await createTopic(admin, { topic, numPartitions: NEW_TOPIC_PARTITIONS, replicationFactor: -1 });
     } catch (cause) {
       throw new Error(`Cannot create topic "${topic}": ${rootCause(cause)}`, { cause });
     }
   });
+}
+
+/** How long a new topic may be unknown to the broker that is asked for it, in ms. */
+const READY_MS = 10_000;
+
+/**
+ * Makes a topic and waits until it can be used: brokers hear of it some moments after the controller has made it.
+ * kafkajs's own waiting gives up at the first broker that has not.
+ *
+ * @returns `false` if there is one of that name already
+ */
+export async function createTopic(admin: Admin, topic: ITopicConfig): Promise<boolean> {
+  const made = await admin.createTopics({ topics: [topic], waitForLeaders: false });
+  const deadline = Date.now() + READY_MS;
+  for (let failures = 1;; failures++) {
+    try {
+      await admin.fetchTopicMetadata({ topics: [topic.topic] });
+      return made;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await sleep(backoff(failures));
+    }
+  }
 }

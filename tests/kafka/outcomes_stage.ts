@@ -56,7 +56,7 @@ export class Stage {
   }
 
   /** The broker's answer to what has left. */
-  answer(code: number, baseOffset = -1, logAppendTime = -1): void {
+  answer(code: number, baseOffset = -1, logAppendTime = -1, invalid: number[] = []): void {
     const { queue } = this;
     const [batch] = queue.batches;
     batch.onTheWire = false;
@@ -66,6 +66,7 @@ export class Stage {
       code,
       baseOffset,
       logAppendTime,
+      invalid: invalid.map((index) => ({ index, message: index % 2 ? `record ${index} is wrong` : null })),
     });
     queue.busy = false;
   }

@@ -185,6 +185,37 @@ test("a batch that is too large goes in halves, the first of them under the sequ
   assert.deepEqual(await toldOf(delivery), [100, 101, 102, 103].map((offset) => `acknowledged 4@${offset}`));
 });
 
+test("a batch of which some records are refused goes on without them, in order", async (stage) => {
+  const delivery = stage.send(5);
+  await stage.leave();
+  stage.answer(87, -1, -1, [1, 3]);
+  const [{ records }] = stage.queue.batches;
+  assert.deepEqual([records.count, stage.queue.identity?.nextSequence], [3, 0]);
+  assert.equal(stage.accumulator.records, 3);
+  await stage.leave();
+  stage.answer(0, 100);
+  const messages = (await delivery.settled).map((it) => it.status === "rejected" ? it.error.message : undefined);
+  assert.deepEqual([messages[1], messages[3]], ["t-4: record 1 is wrong", "t-4: record 3 is wrong"]);
+  const refused = "rejected invalid-record 87";
+  assert.deepEqual(await toldOf(delivery), [
+    "acknowledged 4@100",
+    refused,
+    "acknowledged 4@101",
+    refused,
+    "acknowledged 4@102",
+  ]);
+  assert.deepEqual([stage.accumulator.records, stage.accumulator.bytes], [0, 0]);
+});
+
+test("a batch is refused whole where all its records are, or no one tells which", async (stage) => {
+  for (const invalid of [[], [0, 1], [7]]) {
+    const delivery = stage.send(2);
+    await stage.leave();
+    stage.answer(32, -1, -1, invalid);
+    assert.deepEqual(await toldOf(delivery), Array(2).fill("rejected invalid-record 32"));
+  }
+});
+
 test("a record that is too large by itself is refused alone", async (stage) => {
   const delivery = stage.send(2);
   for (const code of [18, 18, 0]) {

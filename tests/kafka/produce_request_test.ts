@@ -5,7 +5,6 @@ import fc from "fast-check";
 import Decoder from "kafkajs/src/protocol/decoder.js";
 import Encoder from "kafkajs/src/protocol/encoder.js";
 import produceV7 from "kafkajs/src/protocol/requests/produce/v7/request.js";
-import produceV7Response from "kafkajs/src/protocol/requests/produce/v7/response.js";
 import {
   decodeProduceResponse,
   encodeProduceRequest,
@@ -90,13 +89,19 @@ test("a batch is copied: its buffer may be used again while the request is on it
   assert.equal(String(batchesOf(body)[0].bytes), "batch");
 });
 
-/** A response as kafkajs's encoder writes it; topics may come in several pieces. */
+/** One partition of a response, as kafkajs's encoder writes the protocol guide's layout. */
+function encodeResult({ partition, code, baseOffset, logAppendTime, invalid }: Omit<PartitionResult, "topic">): Any {
+  const encoder = () => new (Encoder as Any)();
+  return encoder().writeInt32(partition).writeInt16(code).writeInt64(baseOffset).writeInt64(logAppendTime)
+    .writeInt64(0)
+    .writeArray(invalid.map(({ index, message }) => encoder().writeInt32(index).writeString(message)))
+    .writeString(code === 0 ? null : "why");
+}
+
+/** A response; topics may come in several pieces. */
 function encodeResponse(results: PartitionResult[], throttleMs: number): Buffer {
-  const topics = results.map(({ topic, partition, code, baseOffset, logAppendTime }) =>
-    new (Encoder as Any)().writeString(topic).writeArray([
-      new (Encoder as Any)().writeInt32(partition).writeInt16(code).writeInt64(baseOffset).writeInt64(logAppendTime)
-        .writeInt64(0),
-    ])
+  const topics = results.map((result) =>
+    new (Encoder as Any)().writeString(result.topic).writeArray([encodeResult(result)])
   );
   return new (Encoder as Any)().writeArray(topics).writeInt32(throttleMs).buffer;
 }
@@ -107,27 +112,21 @@ const anyResult: fc.Arbitrary<PartitionResult> = fc.record({
   code: fc.integer({ min: -1, max: 120 }),
   baseOffset: fc.oneof(fc.constant(-1), fc.maxSafeNat()),
   logAppendTime: fc.oneof(fc.constant(-1), fc.nat(2 ** 42)),
+  invalid: fc.array(
+    fc.record({ index: fc.nat(2 ** 31 - 1), message: fc.constantFrom(null, "名字") }, { noNullPrototype: true }),
+    { maxLength: 5 },
+  ),
 }, { noNullPrototype: true });
 
-test("a response is read whole, in the broker's order, whatever errors are in it, as kafkajs reads it", async () => {
-  await fc.assert(fc.asyncProperty(fc.array(anyResult), fc.nat(2 ** 31 - 1), async (results, throttleMs) => {
-    const body = encodeResponse(results, throttleMs);
-    assert.deepEqual(decodeProduceResponse(body), { results, throttleMs });
-    const theirs = await (produceV7Response as Any).decode(body);
-    assert.equal(theirs.clientSideThrottleTime, throttleMs);
-    const partitions = theirs.topics.flatMap(({ topicName, partitions }: Any) =>
-      partitions.map(({ partition, errorCode, baseOffset, logAppendTime }: Any): PartitionResult => ({
-        ...{ topic: topicName, partition, code: errorCode },
-        ...{ baseOffset: Number(baseOffset), logAppendTime: Number(logAppendTime) },
-      }))
-    );
-    assert.deepEqual(partitions, results);
+test("a response is read whole, in the broker's order, whatever errors are in it", () => {
+  fc.assert(fc.property(fc.array(anyResult), fc.nat(2 ** 31 - 1), (results, throttleMs) => {
+    assert.deepEqual(decodeProduceResponse(encodeResponse(results, throttleMs)), { results, throttleMs });
   }));
 });
 
 test("several partitions of one topic are read from its one entry", () => {
-  const partition = (partition: number, code: number, offset: number) =>
-    new (Encoder as Any)().writeInt32(partition).writeInt16(code).writeInt64(offset).writeInt64(-1).writeInt64(0);
+  const partition = (partition: number, code: number, baseOffset: number) =>
+    encodeResult({ partition, code, baseOffset, logAppendTime: -1, invalid: [] });
   const topic = (name: string, partitions: Any[]) => new (Encoder as Any)().writeString(name).writeArray(partitions);
   const topics = [topic("b", [partition(2, 0, 7), partition(0, 6, -1)]), topic("a", [partition(1, 0, 2 ** 40)])];
   const { results } = decodeProduceResponse(new (Encoder as Any)().writeArray(topics).writeInt32(0).buffer);
@@ -137,7 +136,15 @@ test("several partitions of one topic are read from its one entry", () => {
 });
 
 test("a response that is cut short is an error, not half an answer", () => {
-  const body = encodeResponse([{ topic: "t", partition: 0, code: 0, baseOffset: 5, logAppendTime: -1 }], 0);
+  const result = {
+    topic: "t",
+    partition: 0,
+    code: 87,
+    baseOffset: 5,
+    logAppendTime: -1,
+    invalid: [{ index: 3, message: "no" }],
+  };
+  const body = encodeResponse([result], 0);
   for (let length = 0; length < body.length; length++) {
     assert.throws(() => decodeProduceResponse(body.subarray(0, length)), RangeError, `${length} bytes`);
   }
@@ -149,7 +156,8 @@ const VERDICTS: Record<Verdict, number[]> = {
   "maybe-written": [7, 20, -1, 13],
   "identity-lost": [45, 47, 59, 46],
   "too-large": [10, 18],
-  "refused": [17, 29, 87, 1, 4, 8, 11, 12, 21, 22, 31, 32, 35, 42, 43, 48, 49, 58, 76, 90, -2, 121, 32_767],
+  "invalid-records": [32, 87],
+  "refused": [17, 29, 1, 4, 8, 11, 12, 21, 22, 31, 35, 42, 43, 48, 49, 58, 76, 90, -2, 121, 32_767],
 };
 
 for (const [verdict, codes] of Object.entries(VERDICTS)) {

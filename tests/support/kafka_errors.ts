@@ -30,10 +30,10 @@ interface ProducePart extends Part {
   records: Buffer;
 }
 
-/** A partition's part of a Produce response; offsets are left as bytes. */
+/** A partition's part of a Produce response; what follows the error is left as bytes. */
 interface ProduceAnswer extends Part {
   error: number;
-  offsets: Buffer;
+  rest: Buffer;
 }
 
 /** The partitions that a Produce or Fetch request names. */
@@ -89,33 +89,45 @@ function withProduceErrors(
   response: Buffer | undefined,
   { error, isHit }: Errors,
 ): Buffer {
-  needVersion(request, 3, 7);
-  // Base offset, log append time and, from version 5 on, log start offset:
-  // -1 each, as a broker says it along with an error.
-  const size = request.version >= 5 ? 24 : 16;
+  needVersion(request, 3, 8);
   const refused = readProduce(request).parts.filter(isHit)
-    .map((part) => ({ ...part, error, offsets: Buffer.alloc(size, 0xff) }));
-  const answered = response ? readProduceAnswers(response, size) : [];
+    .map((part) => ({ ...part, error, rest: withoutOffsets(request.version) }));
+  const answered = response ? readProduceAnswers(response, request.version) : [];
   const parts = [...answered.filter((part) => !isHit(part)), ...refused];
   return responseFrame(
     request,
     Buffer.concat([
-      writeParts(parts, ({ error, offsets }) => [int16(error), offsets]),
+      writeParts(parts, ({ error, rest }) => [int16(error), rest]),
       response?.subarray(-4) ?? int32(0),
     ]),
   );
 }
 
-function readProduceAnswers(response: Buffer, size: number): ProduceAnswer[] {
+/** Base offset, log append time and, from version 5 on, log start offset. */
+function offsetsSize(version: number): number {
+  return version >= 5 ? 24 : 16;
+}
+
+/**
+ * What a broker says along with an error: -1 for each offset and, from
+ * version 8 on, neither records to blame nor a message.
+ */
+function withoutOffsets(version: number): Buffer {
+  const offsets = Buffer.alloc(offsetsSize(version), 0xff);
+  return version >= 8 ? Buffer.concat([offsets, int32(0), int16(-1)]) : offsets;
+}
+
+function readProduceAnswers(response: Buffer, version: number): ProduceAnswer[] {
   const cursor = new Cursor(response, 8);
   return readParts(cursor, (part) => {
     const error = cursor.int16();
     const start = cursor.at;
-    return {
-      ...part,
-      error,
-      offsets: response.subarray(start, cursor.skip(size).at),
-    };
+    cursor.skip(offsetsSize(version));
+    if (version >= 8) {
+      for (let records = cursor.int32(); records > 0; records--) cursor.skip(4).skipString();
+      cursor.skipString();
+    }
+    return { ...part, error, rest: response.subarray(start, cursor.at) };
   });
 }
 
