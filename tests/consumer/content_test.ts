@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { CompressionTypes, Kafka, logLevel } from "kafkajs";
 import type { ConsumedRecord } from "../../handlers/types.ts";
+import { residentBytes } from "../support/process_stats.ts";
 import { committedOffsets, endOffsets } from "../support/reader.ts";
 import { createTopic, sharedKafka, withAdmin } from "../support/kafka.ts";
 import { waitFor } from "../support/wait.ts";
@@ -145,10 +146,6 @@ Deno.test("memory is bounded: records of 1 MB, 400 of them, and a handler that i
   assert.ok(most < 400e6, `it took ${Math.round(most / 1e6)} MB`);
   console.log(`  at most ${Math.round(most / 1e6)} MB`);
 });
-
-function residentBytes(pid: number): number {
-  return Number(/VmRSS:\s+(\d+) kB/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))![1]) * 1024;
-}
 
 async function temporaryFile() {
   const path = await Deno.makeTempFile();

@@ -5,6 +5,7 @@
  * @module
  */
 import { join } from "node:path";
+import { openFiles, residentBytes } from "../support/process_stats.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Admin } from "@platformatic/kafka";
 import { Journal, type Observed, type Sample } from "./history.ts";
@@ -110,9 +111,8 @@ async function watchProcesses(system: System, signal: AbortSignal): Promise<void
   for (; !signal.aborted; await pause(SAMPLE_MS, signal)) {
     for (const { name, pid } of [system.server, ...system.consumers]) {
       try {
-        const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-        const rssMb = Math.round(Number(/^VmRSS:\s+(\d+)/m.exec(status)![1]) / 1024);
-        const files = [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
+        const rssMb = Math.round(residentBytes(pid) / 2 ** 20);
+        const files = openFiles(pid);
         journal.add({ t: Date.now(), process: name, rssMb, files });
       } catch {
         // It is not there at the moment.

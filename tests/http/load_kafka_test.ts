@@ -1,6 +1,7 @@
 // Many clients at once, as a process of its own: what they take is given back, and good requests are answered meanwhile.
 
 import assert from "node:assert/strict";
+import { openFiles, residentBytes } from "../support/process_stats.ts";
 import { createTopic, sharedKafka } from "../support/kafka.ts";
 import { readTopic } from "../support/reader.ts";
 import { type Script, startScript, waitFor } from "../support/wait.ts";
@@ -41,13 +42,12 @@ async function startServer(env: Record<string, string> = {}): Promise<Server> {
   };
 }
 
-async function megabytes({ script }: Server): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${script.pid}/status`);
-  return Number(/VmRSS:\s+(\d+)/.exec(status)![1]) / 1024;
+function megabytes({ script }: Server): number {
+  return residentBytes(script.pid) / 2 ** 20;
 }
 
 function descriptors({ script }: Server): number {
-  return [...Deno.readDirSync(`/proc/${script.pid}/fd`)].length;
+  return openFiles(script.pid);
 }
 
 async function post({ url, topic }: Server): Promise<number> {
@@ -103,7 +103,7 @@ Deno.test("idle connections, slow writers, event streams and cut uploads: good r
     upload.close();
   }
   const time = await p99(server);
-  const memory = await megabytes(server);
+  const memory = megabytes(server);
   clearInterval(dripping);
   for (const connection of [...connections, ...slow, ...streams]) connection.close();
   assert.ok(time < 250, `99 of 100 good requests take up to ${time} ms`);
@@ -125,11 +125,11 @@ Deno.test("a connection for every request, and clients that cut off by the thous
   };
   const cut = async (i: number) => (await connect(server, whole.slice(0, i % whole.length))).close();
   for (let i = 0; i < 500; i++) await one();
-  const [memory, fds] = [await megabytes(server), descriptors(server)];
+  const [memory, fds] = [megabytes(server), descriptors(server)];
   for (let i = 0; i < 1_500; i++) await one();
   for (let i = 0; i < 3_000; i++) await cut(i);
   await waitFor(() => descriptors(server) <= fds + 5, { what: "all descriptors to be given back" });
-  assert.ok(await megabytes(server) < memory + 60, `${memory} MB before, ${await megabytes(server)} after`);
+  assert.ok(megabytes(server) < memory + 60, `${memory} MB before, ${megabytes(server)} after`);
   assert.equal(await post(server), 200);
 });
 
