@@ -110,6 +110,7 @@ async function watchProcesses(system: System, signal: AbortSignal): Promise<void
   using journal = new Journal<Sample>(join(system.folder, "samples.jsonl"));
   for (; !signal.aborted; await pause(SAMPLE_MS, signal)) {
     for (const { name, pid } of [system.server, ...system.consumers]) {
+      if (pid === undefined) continue;
       try {
         const rssMb = Math.round(residentBytes(pid) / 2 ** 20);
         const files = openFiles(pid);
