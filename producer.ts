@@ -198,6 +198,8 @@ async function produce(config: Config<"produce">, signal: AbortSignal): Promise<
       }
     }
   } catch (error) {
+    const undecodable = error instanceof TypeError && error.message.includes("encoded data");
+    if (undecodable) throw new TypeError("stdin is not UTF-8 throughout; expected text, perhaps by way of iconv");
     if (!signal.aborted) throw error;
   } finally {
     lost = await producer.close({ deadline: Date.now() + config.shutdownTimeoutMs });
@@ -213,7 +215,9 @@ async function main(): Promise<number> {
   try {
     return await produce(config, stopSignal());
   } catch (error) {
-    console.error(`Cannot write to ${config.topic} on ${config.brokers}: ${rootCause(error)}`);
+    const unreachable = /ECONN|ENOTFOUND|ETIMEDOUT|[Cc]onnection/.test(rootCause(error));
+    const remedy = unreachable ? "; start a Kafka there (deno task broker), or name another with KAFKA_BROKERS" : "";
+    console.error(`Cannot write to ${config.topic} on ${config.brokers}: ${rootCause(error)}${remedy}`);
     return 1;
   }
 }
