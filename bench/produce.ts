@@ -57,6 +57,8 @@ const VARIANTS: readonly Variant[] = [
 
 /** Records without an answer at any time, for clients that are told: as many as librdkafka holds by default. */
 const WINDOW = 100_000;
+/** Calls without an answer: many more promises cost more to collect than larger batches save. */
+const CALLS = 10_000;
 /** Of records without an answer, in bytes: below the buffer of ours, 32 MiB. */
 const WINDOW_BYTES = 16 << 20;
 
@@ -84,7 +86,7 @@ function callersContest(field: Field, records: number): Contest {
 /** As fast as each can. */
 function speedContest(field: Field, variant: Variant): Contest {
   const inFlight = Math.min(WINDOW, Math.floor(WINDOW_BYTES / variant.bytes));
-  const calls = (perCall: number) => ({ perCall, calls: Math.max(1, Math.floor(inFlight / perCall)) });
+  const calls = (perCall: number) => ({ perCall, calls: Math.min(CALLS, Math.max(1, Math.floor(inFlight / perCall))) });
   const fewer = { ...variant, records: Math.ceil(variant.records / 10) };
   // A send is one batch for each partition, and brokers refuse more than a megabyte.
   const large = Math.min(5_000, Math.floor(900_000 / variant.bytes));
