@@ -230,6 +230,7 @@ export class Outcomes {
    */
   #retire({ queue, batch }: Shipment): void {
     this.#parts.accumulator.remove(queue, batch);
+    queue.retryAt = 0; // its failures are not the next one's, whose deadline may be nearer than its back-off
     if (!batch.maybeWritten || !queue.identity) return;
     this.#parts.metrics.identityResets.inc();
     queue.identity = undefined;
