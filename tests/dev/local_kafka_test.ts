@@ -10,15 +10,29 @@ import { applyPatches } from "../../kafka/patches.ts";
 import { createTopic, withAdmin } from "../support/kafka.ts";
 import { startScript, waitFor } from "../support/wait.ts";
 
-/** Temporary folders of this process; the shared Kafka is another process. */
-async function runFolders(): Promise<string[]> {
-  const entries = await Array.fromAsync(Deno.readDir(CACHE_DIR));
-  return entries.map(({ name }) => name).filter((name) => name.startsWith(`run-${Deno.pid}-`));
-}
-
 async function temporaryFolder() {
   const path = await Deno.makeTempDir();
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+/** A cache that no other test has folders in. The jars are those of all. */
+async function ownCache(name = "cache") {
+  await using folder = new AsyncDisposableStack();
+  const { path } = folder.use(await temporaryFolder());
+  const { version, classpath } = await kafkaJars();
+  const cacheDir = join(path, name);
+  await Deno.mkdir(cacheDir);
+  await Deno.symlink(dirname(classpath.split(":")[0]), join(cacheDir, `kafka-${version}`));
+  const moved = folder.move();
+  return {
+    cacheDir,
+    /** The temporary folders of Kafkas. */
+    runFolders: async () => {
+      const entries = await Array.fromAsync(Deno.readDir(cacheDir));
+      return entries.map(({ name }) => name).filter((name) => name.startsWith("run-"));
+    },
+    [Symbol.asyncDispose]: () => moved.disposeAsync(),
+  };
 }
 
 async function topics(bootstrap: string): Promise<string[]> {
@@ -26,7 +40,8 @@ async function topics(bootstrap: string): Promise<string[]> {
 }
 
 Deno.test("a Kafka starts from nothing, makes topics, and leaves no process, port or folder behind", async () => {
-  const kafka = await startLocalKafka();
+  await using cache = await ownCache();
+  const kafka = await startLocalKafka({ cacheDir: cache.cacheDir });
   const [node] = kafka.nodes;
   assert.equal(kafka.bootstrap, `localhost:${node.port}`);
   {
@@ -36,7 +51,7 @@ Deno.test("a Kafka starts from nothing, makes topics, and leaves no process, por
   await kafka.stop();
   assert.equal((await node.exited).code, 143); // what Java ends with when SIGTERM stopped it
   assert.equal((await probeKafka(`127.0.0.1:${node.port}`)).kind, "nothing");
-  assert.deepEqual(await runFolders(), []);
+  assert.deepEqual(await cache.runFolders(), []);
 });
 
 Deno.test("a restart on the same folder keeps the data", async () => {
@@ -99,24 +114,29 @@ Deno.test("three nodes make a cluster that replicates, and clients are told the 
 });
 
 Deno.test("a Kafka that ends early is reported with its exit code and the end of its log", async () => {
-  const start = startLocalKafka({ properties: { "num.io.threads": "none" } });
+  await using cache = await ownCache();
+  const start = startLocalKafka({ cacheDir: cache.cacheDir, properties: { "num.io.threads": "none" } });
   await assert.rejects(start, (error: Error) => {
     assert.match(error.message, /^Kafka could not format|^Kafka node 1 ended with exit code 1/);
     assert.match(error.message, /Invalid value none for configuration num\.io\.threads/);
     return true;
   });
-  assert.deepEqual(await runFolders(), []);
+  assert.deepEqual(await cache.runFolders(), []);
 });
 
 Deno.test("a Kafka that ends after it was formatted is reported with the fatal error and the end of its log", async () => {
-  const start = startLocalKafka({ properties: { "authorizer.class.name": "no.such.Authorizer" } });
+  await using cache = await ownCache();
+  const start = startLocalKafka({
+    cacheDir: cache.cacheDir,
+    properties: { "authorizer.class.name": "no.such.Authorizer" },
+  });
   await assert.rejects(start, (error: Error) => {
     assert.match(error.message, /^Kafka node 1 ended with exit code 1; expected it to answer on localhost:\d+/);
     assert.match(error.message, /Its log \(.*node-1\/kafka\.log\) ends with:/);
     assert.match(error.message, /ClassNotFoundException.*no\.such\.Authorizer/);
     return true;
   });
-  assert.deepEqual(await runFolders(), []);
+  assert.deepEqual(await cache.runFolders(), []);
 });
 
 Deno.test("data that another Kafka uses are not touched", async () => {
@@ -164,12 +184,13 @@ Deno.test("a port that is taken is named, with what to do", async () => {
 });
 
 Deno.test("a start that is given up leaves nothing behind, whenever that is", async () => {
+  await using cache = await ownCache();
   for (const ms of [0, 150, 700, 1500]) {
     const reason = new Error("given up");
     const controller = new AbortController();
     setTimeout(() => controller.abort(reason), ms);
-    await assert.rejects(startLocalKafka({ signal: controller.signal }), reason);
-    assert.deepEqual(await runFolders(), []);
+    await assert.rejects(startLocalKafka({ cacheDir: cache.cacheDir, signal: controller.signal }), reason);
+    assert.deepEqual(await cache.runFolders(), []);
   }
 });
 
@@ -186,19 +207,21 @@ Deno.test("the data of a cluster are not used by one of another size", async () 
 });
 
 Deno.test("a folder with a Chinese name is no trouble, whatever the locale", async () => {
-  await using folder = await temporaryFolder();
-  const { version, classpath } = await kafkaJars();
-  const cacheDir = join(folder.path, "我的 项目, 缓存");
-  await Deno.mkdir(cacheDir);
-  await Deno.symlink(dirname(classpath.split(":")[0]), join(cacheDir, `kafka-${version}`));
-  const holder = ["run", "-A", "--no-config", "--no-lock", join(import.meta.dirname!, "hold_kafka.ts"), "1", cacheDir];
+  await using cache = await ownCache("我的 项目, 缓存");
+  const holder = [
+    "run",
+    "-A",
+    "--no-config",
+    "--no-lock",
+    join(import.meta.dirname!, "hold_kafka.ts"),
+    "1",
+    cache.cacheDir,
+  ];
   await using script = startScript(holder, { env: { LC_ALL: "C" } });
   await script.line(/^\[\{"pid"/);
   script.signal("SIGKILL");
   await script.exit;
-  await waitFor(async () => (await Array.fromAsync(Deno.readDir(cacheDir))).every(({ name }) => !/^run-/.test(name)), {
-    what: "the guard to clean up",
-  });
+  await waitFor(async () => (await cache.runFolders()).length === 0, { what: "the guard to clean up" });
 });
 
 Deno.test("a data folder that cannot be made is named", async () => {
