@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { probeKafka } from "../../dev/kafka_probe.ts";
-import { sharedKafka, withAdmin } from "../support/kafka.ts";
 import { freePort } from "../support/wait.ts";
 
 /** Something that listens, and does with each connection what a test wants. */
@@ -46,23 +45,6 @@ const API_VERSIONS = [0, 0, 0, 0, 0, 0];
 const ONE_BROKER = [0, 0, 0, 1, 0, 0, 0, 1, 0, 1, 97, 0, 0, 0, 1, 255, 255];
 /** No throttling, one topic, its name, an error code, no message. */
 const created = (code: number) => [0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 116, 0, code, 255, 255];
-
-Deno.test("a real Kafka is recognized, with the addresses it tells clients, and nothing is created", async () => {
-  const { bootstrap } = await sharedKafka();
-  const [address] = bootstrap.split(",");
-  const found = await probeKafka(address);
-  assert.equal(found.kind, "kafka");
-  assert.ok(found.kind === "kafka" && found.brokers.includes(address));
-  const topics = await withAdmin(bootstrap, (admin) => admin.listTopics());
-  assert.deepEqual(topics.filter((name) => name.includes("probe")), []);
-});
-
-Deno.test("a real Kafka with fewer brokers than wanted is not ready", async () => {
-  const [address] = (await sharedKafka()).bootstrap.split(",");
-  const found = await probeKafka(address, { brokers: 1000 });
-  assert.equal(found.kind, "not ready");
-  assert.match(found.reason, /^\d of 1000 brokers are there$/);
-});
 
 Deno.test("where nothing listens there is nothing", async () => {
   const found = await probeKafka(`127.0.0.1:${freePort()}`);
