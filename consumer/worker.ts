@@ -7,9 +7,9 @@ import type { Logger } from "@std/log";
 import { OutputClosed } from "../handlers/print.ts";
 import { type Chunk, CorruptBatchError, readChunk } from "../kafka/chunk.ts";
 import type { Feed } from "../kafka/feed.ts";
+import type { TopicRecord } from "../kafka/topic_record.ts";
 import { nextTurn, sleep } from "../kafka/wait.ts";
 import type { Handling } from "./handling.ts";
-import { TopicRecord } from "./record.ts";
 import { Finished, keyOf, type Run } from "./run.ts";
 import type { Slots } from "./slots.ts";
 
@@ -84,8 +84,7 @@ export class Worker {
     let records: TopicRecord[] = [];
     for await (const batch of readChunk(chunk)) {
       if (batch.records.length > 0) run.lastRecordAt = Date.now();
-      for (const view of batch.records) {
-        const record = new TopicRecord(chunk, view);
+      for (const record of batch.records) {
         if (wanted(record)) records.push(record);
         if (records.length < MAX_BATCH_RECORDS) continue;
         if (!await this.#handle(records, { ...signals, next: record.offset + 1 })) return;

@@ -9,7 +9,8 @@ import { Field, HEADER_BYTES, LENGTH_PREFIX_BYTES } from "./batch_layout.ts";
 import type { AbortedTransaction } from "./fetch_requests.ts";
 import type { TopicPartition } from "./group_requests.ts";
 import { recordBytes } from "./decompress.ts";
-import { type BatchHeader, readBatchHeader, readRecords, type RecordView } from "./record_reader.ts";
+import { type BatchHeader, readBatchHeader, readRecords, walkRecords } from "./record_reader.ts";
+import { TopicRecord } from "./topic_record.ts";
 
 /** Record batches of one partition. */
 export interface Chunk extends TopicPartition {
@@ -42,7 +43,7 @@ export function nextOffset(bytes: Buffer): number | undefined {
 
 /** The records of one batch, and the position after it. */
 export interface RecordsOfBatch {
-  records: RecordView[];
+  records: TopicRecord[];
   next: number;
 }
 
@@ -66,9 +67,17 @@ export async function* readChunk(chunk: Chunk): AsyncGenerator<RecordsOfBatch, v
     }
     const bytes = recordBytes(chunk.records, header);
     const opened = bytes instanceof Promise ? await bytes.catch((cause) => orCorrupt(chunk, () => fail(cause))) : bytes;
-    const records = orCorrupt(chunk, () => [...readRecords(header, opened)]);
-    yield { records: header.baseOffset < chunk.from ? records.filter((r) => r.offset >= chunk.from) : records, next };
+    yield { records: orCorrupt(chunk, () => recordsOf(chunk, header, opened)), next };
   }
+}
+
+function recordsOf(chunk: Chunk, header: BatchHeader, bytes: Buffer): TopicRecord[] {
+  const records: TopicRecord[] = [];
+  walkRecords(header, bytes, (cursor) => {
+    const record = new TopicRecord(cursor, header, chunk);
+    if (record.offset >= chunk.from) records.push(record);
+  });
+  return records;
 }
 
 /** Knows which batches belong to transactions that were aborted. */

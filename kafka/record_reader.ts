@@ -90,22 +90,31 @@ export type BatchContext = Pick<
 >;
 
 /**
- * Walks the records of a batch in order. `records` are the bytes after the header, as `recordBytes` returns them.
+ * The records of a batch in order. `records` are the bytes after the header, as `recordBytes` returns them.
+ *
+ * @throws {Error} as {@linkcode walkRecords} does
+ */
+export function readRecords(header: BatchContext, records: Buffer): RecordView[] {
+  const views: RecordView[] = [];
+  walkRecords(header, records, (cursor) => views.push(new RecordView(cursor, header)));
+  return views;
+}
+
+/**
+ * Calls `visit` with the cursor before each record of a batch, in order: it has to make a `RecordView` there, which
+ * moves the cursor behind the record.
  *
  * @throws {Error} at the first record that does not fit into its declared size or into the batch, and at the end if
  * bytes are left over.
  */
-export function* readRecords(header: BatchContext, records: Buffer): Generator<RecordView, void, undefined> {
+export function walkRecords(header: BatchContext, records: Buffer, visit: (cursor: Cursor) => void): void {
   const cursor = new Cursor(records);
-  for (let index = 0; index < header.recordCount; index++) {
-    let record;
-    try {
-      record = new RecordView(cursor, header);
-    } catch (cause) {
-      const which = `record ${index + 1} of ${header.recordCount} in the batch at offset ${header.baseOffset}`;
-      throw new Error(`Cannot read ${which}: ${(cause as Error).message}`, { cause });
-    }
-    yield record;
+  let index = 0;
+  try {
+    for (; index < header.recordCount; index++) visit(cursor);
+  } catch (cause) {
+    const which = `record ${index + 1} of ${header.recordCount} in the batch at offset ${header.baseOffset}`;
+    throw new Error(`Cannot read ${which}: ${(cause as Error).message}`, { cause });
   }
   const rest = records.length - cursor.position;
   if (rest > 0) {
@@ -122,23 +131,23 @@ export type RecordHeader = readonly [name: string, value: Buffer | null];
  */
 export class RecordView {
   readonly offset: number;
-  /** Milliseconds since the epoch; exact up to 2^53. */
-  readonly timestamp: number;
-  #bytes: Buffer;
-  #keyStart: number;
-  #keyLength: number;
-  #valueStart: number;
-  #valueLength: number;
-  #headersStart: number;
-  #end: number;
+  readonly #batch: BatchContext;
+  readonly #bytes: Buffer;
+  readonly #timestampDelta: number;
+  readonly #keyStart: number;
+  readonly #keyLength: number;
+  readonly #valueStart: number;
+  readonly #valueLength: number;
+  readonly #headersStart: number;
+  readonly #end: number;
 
   /** Reads the record at the cursor and moves the cursor behind it. */
   constructor(cursor: Cursor, batch: BatchContext) {
     cursor.enterRecord();
     cursor.skip(1); // the record's own attributes, which have no meaning yet
-    const timestampDelta = cursor.varlong();
-    this.timestamp = batch.timestampType === "CreateTime" ? batch.baseTimestamp + timestampDelta : batch.maxTimestamp;
+    this.#timestampDelta = cursor.varlong();
     this.offset = batch.baseOffset + cursor.varint();
+    this.#batch = batch;
     this.#bytes = cursor.bytes;
     this.#keyLength = cursor.varint();
     this.#keyStart = cursor.skip(this.#keyLength);
@@ -148,6 +157,12 @@ export class RecordView {
     this.#end = cursor.leaveRecord();
   }
 
+  /** Milliseconds since the epoch; exact up to 2^53. */
+  get timestamp(): number {
+    const { timestampType, baseTimestamp, maxTimestamp } = this.#batch;
+    return timestampType === "CreateTime" ? baseTimestamp + this.#timestampDelta : maxTimestamp;
+  }
+
   get key(): Buffer | null {
     return this.#keyLength < 0 ? null : this.#bytes.subarray(this.#keyStart, this.#keyStart + this.#keyLength);
   }
@@ -155,6 +170,12 @@ export class RecordView {
   /** Null is a tombstone. */
   get value(): Buffer | null {
     return this.#valueLength < 0 ? null : this.#bytes.subarray(this.#valueStart, this.#valueStart + this.#valueLength);
+  }
+
+  /** The value as text; bytes that are not UTF-8 become U+FFFD. Null for a tombstone. */
+  text(): string | null {
+    if (this.#valueLength < 0) return null;
+    return this.#bytes.toString("utf8", this.#valueStart, this.#valueStart + this.#valueLength);
   }
 
   /** @throws {Error} if the headers do not fit into the record; they are read only here. */
@@ -190,7 +211,7 @@ function readHeaders(cursor: Cursor): RecordHeader[] {
 }
 
 /** A place in the bytes that moves forward, never beyond the limit. Throws where the bytes do not fit the format. */
-class Cursor {
+export class Cursor {
   readonly bytes: Buffer;
   position: number;
   limit: number;

@@ -173,7 +173,7 @@ export async function readAll(chunk: Chunk): Promise<{ records: RecordView[]; ne
   const all: RecordView[] = [];
   let next = chunk.from;
   for await (const { records, next: after } of readChunk(chunk)) {
-    all.push(...records);
+    for (const record of records) all.push(record); // spread, a big batch would be too many arguments
     next = after;
   }
   return { records: all, next };
