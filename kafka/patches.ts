@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { Kafka } from "kafkajs";
 import Connection from "kafkajs/src/network/connection.js";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
@@ -29,6 +30,7 @@ export function applyPatches(): void {
   ]);
   expect(queue, "RequestQueue", ["checkPendingRequests", "push", "scheduleCheckPendingRequests"]);
   connectAfresh(connection);
+  fillOneBuffer(connection);
   checkOnlyWhatIsPending(queue);
   connection[PATCHED] = true;
 }
@@ -50,6 +52,36 @@ function connectAfresh(connection: Untyped): void {
       return connect.call(this);
     }).finally(() => this.connecting = undefined);
     return this.connecting;
+  };
+}
+
+/** Beyond it, in bytes, a length is more likely to be no length at all: room for it is not made in advance. */
+const LONGEST_RESPONSE = 128 << 20;
+
+/**
+ * A response that comes in many pieces is kept as pieces and copied when the last one is there: each Fetch takes its
+ * size twice, and is read again when the processor's caches have forgotten it. Here each piece is copied to its place
+ * as it comes.
+ */
+function fillOneBuffer(connection: Untyped): void {
+  const process = connection.processData;
+  connection.processData = function (this: Untyped, data: Buffer) {
+    // Once a length is known, kafkajs wants more bytes than the four of a length; then there is one piece.
+    const { bytesNeeded, bytesBuffered, chunks, authHandlers } = this;
+    if (authHandlers || bytesNeeded <= 4 || bytesNeeded > LONGEST_RESPONSE) return process.call(this, data);
+    let [response] = chunks;
+    if (response.length < bytesNeeded) {
+      response = Buffer.allocUnsafeSlow(bytesNeeded);
+      response.set(chunks[0]);
+      this.chunks = [response];
+    }
+    const piece = data.subarray(0, bytesNeeded - bytesBuffered);
+    response.set(piece, bytesBuffered);
+    this.bytesBuffered += piece.length;
+    if (this.bytesBuffered < bytesNeeded) return;
+    Object.assign(this, { chunks: [], bytesBuffered: 0, bytesNeeded: 4 });
+    process.call(this, response);
+    if (piece.length < data.length) this.processData(data.subarray(piece.length));
   };
 }
 

@@ -119,6 +119,33 @@ for (const cut of [2, 4, 9]) {
 }
 
 Deno.test({
+  name: "answers are put together from pieces of any size, also where one ends and the next begins in the same piece",
+  permissions: "none",
+  fn() {
+    const lengths = [0, 1, 3, 100, 5_000, 70_000, 2, 300_000];
+    const bodies = lengths.map((length, i) => Buffer.alloc(length, `${i} and so on `));
+    const stream = Buffer.concat(bodies.flatMap((body, i) => {
+      const head = Buffer.alloc(8);
+      head.writeInt32BE(4 + body.length, 0);
+      head.writeInt32BE(i, 4);
+      return [head, body];
+    }));
+    for (const size of [1, 3, 7, 1_000, 65_536, stream.length]) {
+      const got: Any[] = [];
+      const connection = Object.assign(Object.create((Connection as Any).prototype), {
+        ...{ chunks: [], bytesBuffered: 0, bytesNeeded: 4, authHandlers: null },
+        requestQueue: { fulfillRequest: (answer: Any) => got.push(answer) },
+      });
+      for (let at = 0; at < stream.length; at += size) {
+        connection.processData(Buffer.from(stream.subarray(at, at + size)));
+      }
+      assert.deepEqual(got.map(({ correlationId }) => correlationId), bodies.map((_, i) => i), `pieces of ${size}`);
+      bodies.forEach((body, i) => assert.ok(body.equals(got[i].payload), `answer ${i} in pieces of ${size}`));
+    }
+  },
+});
+
+Deno.test({
   name: "requests that find the connection closed at the same time share one socket",
   permissions,
   async fn() {
