@@ -3,12 +3,20 @@
  *
  * @module
  */
+import { fstatSync } from "node:fs";
 import type { Output } from "../handlers/print.ts";
+
+/** Its file descriptor. */
+const STDOUT = 1;
 
 /** stdout. What waits there is the reader's to slow down: nothing is buffered here. */
 export const stdout: Output = {
   get isTerminal() {
     return Deno.stdout.isTerminal();
+  },
+  get isPipe() {
+    const kind = fstatSync(STDOUT);
+    return kind.isFIFO() || kind.isSocket();
   },
   async write(bytes) {
     let written = 0;

@@ -21,6 +21,8 @@ export interface Output {
   /** Writes all; resolves to how many bytes were taken, which are fewer only where the reader has closed. */
   write(bytes: Uint8Array): Promise<number>;
   readonly isTerminal: boolean;
+  /** Whether there is a reader, who may close it. */
+  readonly isPipe: boolean;
 }
 
 /** Appends a record to a page. */
@@ -33,7 +35,7 @@ const CLOSE_MS = 50;
 export function printer(output: Output, format: Format): BatchHandler {
   const page = new Page();
   let turn: Promise<unknown> = Promise.resolve();
-  let first = !output.isTerminal;
+  let first = output.isPipe;
   const print = async (records: readonly ConsumedRecord[]) => {
     page.clear();
     let written = 0;

@@ -18,9 +18,10 @@ function show(format: ReturnType<typeof parseFormat>, ...records: ConsumedRecord
 }
 
 /** An output that takes so many bytes. */
-function output(room = Infinity, isTerminal = false): Output & { text: string; writes: number } {
+function output(room = Infinity, isPipe = true): Output & { text: string; writes: number } {
   return {
-    isTerminal,
+    isTerminal: false,
+    isPipe,
     text: "",
     writes: 0,
     write(bytes) {
@@ -68,13 +69,13 @@ Deno.test("a page grows, whatever comes", () => {
 });
 
 Deno.test("all records that come together are one write", async () => {
-  const out = output(Infinity, true);
+  const out = output(Infinity, false);
   await printer(out, parseFormat("%s\\n"))([record("a"), record("b"), record("c")], CONTEXT);
   assert.deepEqual([out.text, out.writes], ["a\nb\nc\n", 1]);
 });
 
 Deno.test("batches of several partitions do not mix", async () => {
-  const out = output(Infinity, true);
+  const out = output(Infinity, false);
   const print = printer(out, parseFormat("%s\\n"));
   await Promise.all([print([record("a"), record("b")], CONTEXT), print([record("c"), record("d")], CONTEXT)]);
   assert.equal(out.text, "a\nb\nc\nd\n");
