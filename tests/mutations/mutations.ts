@@ -23,8 +23,8 @@ const SENDER = ["tests/integration/producer/answers_test.ts", "tests/integration
 const PRODUCER = [...OUTCOMES, ...ACCUMULATOR, "tests/kafka/intake_test.ts", ...SENDER];
 const CONSUMER = [
   "tests/consumer/handling_kafka_test.ts",
-  "tests/consumer/stop_test.ts",
-  "tests/consumer/group_test.ts",
+  "tests/consumer/stop_kafka_test.ts",
+  "tests/consumer/group_kafka_test.ts",
 ];
 /** The last resort: a minute of faults. */
 export const QUICK = "tests/faults/quick_test.ts";
@@ -172,6 +172,6 @@ export const MUTATIONS: Mutation[] = [
     file: "kafka/group_member.ts",
     from: "    if (!abandon.aborted) await this.#leave();\n",
     to: "",
-    tests: ["tests/consumer/stop_test.ts", QUICK],
+    tests: ["tests/consumer/stop_kafka_test.ts", QUICK],
   },
 ];
