@@ -30,100 +30,193 @@ function assertNothingSkipped({ handled }: RunningConsumer, ends: readonly numbe
 Deno.test("one broker behind a proxy", async (t) => {
   await using cluster = await startProxiedKafka();
   const { bootstrap, direct, proxies: [proxy], kafka: { nodes: [node] } } = cluster;
+  const step = (name: string, fn: () => Promise<void>) =>
+    t.step({ name, fn, sanitizeOps: false, sanitizeResources: false, sanitizeExit: false });
 
-  for (const ending of ["rst", "fin"] as const) {
-    await t.step(`a connection that ends (${ending}) in the middle of a fetch's answer`, async () => {
-      await using topic = await createTopic(bootstrap, { partitions: 3 });
-      await produce(bootstrap, topic.name, numbered(30_000, { partitions: 3 }));
+  // Side by side: each disturbs only what it reads itself.
+  await Promise.all([
+    ...(["rst", "fin"] as const).map((ending) =>
+      step(`a connection that ends (${ending}) in the middle of a fetch's answer`, async () => {
+        await using topic = await createTopic(bootstrap, { partitions: 3 });
+        await produce(bootstrap, topic.name, numbered(30_000, { partitions: 3 }));
+        const group = newGroup();
+        using rule = proxy.rule({
+          api: "Fetch",
+          topic: topic.name,
+          responseBytes: 5_000,
+          times: 5,
+          action: { do: "cut", at: "response", with: ending, bytes: "half" },
+        });
+        // Small answers, so that there are enough of them.
+        const flags = ["--topic", topic.name, "--group", group, "--fetch-bytes", "20000"];
+        await using consumer = startConsumer(bootstrap, flags);
+        const started = performance.now();
+        await untilCommitted(bootstrap, { group, topic: topic.name }, [10_000, 10_000, 10_000]);
+        assert.equal(rule.hits, 5);
+        assert.ok(performance.now() - started < 15_000, "each costs moments, not a time-out");
+        assertNothingSkipped(consumer, [10_000, 10_000, 10_000]);
+        assert.equal(consumer.handled.length, 30_000, "the membership was not lost, so nothing is handled twice");
+      })
+    ),
+    step("isolated errors of fetches, more than any counter allows", async () => {
+      await using topic = await createTopic(bootstrap);
+      const group = newGroup();
+      await using consumer = startConsumer(bootstrap, ["--topic", topic.name, "--group", group]);
+      for (let i = 0; i < 8; i++) {
+        const code = [-1, 6, 56, 3][i % 4];
+        using rule = proxy.rule({
+          api: "Fetch",
+          topic: topic.name,
+          times: 1,
+          action: { do: "error", code, forward: true },
+        });
+        await produce(bootstrap, topic.name, numbered(10, { from: i * 10 }));
+        await rule.hit();
+        await untilCommitted(bootstrap, { group, topic: topic.name }, [(i + 1) * 10]);
+      }
+      assertNothingSkipped(consumer, [80]);
+      assert.equal(consumer.handled.length, 80);
+      assert.deepEqual(consumer.logLines.filter((line) => /^(WARN|ERROR)/.test(line)), [], "nobody needs to know");
+    }),
+    step("a batch that is damaged on its way is fetched again", async () => {
+      await using topic = await createTopic(bootstrap);
+      await produce(bootstrap, topic.name, numbered(100));
       const group = newGroup();
       using rule = proxy.rule({
         api: "Fetch",
-        responseBytes: 5_000,
-        times: 5,
-        action: { do: "cut", at: "response", with: ending, bytes: "half" },
+        topic: topic.name,
+        responseBytes: 1_000,
+        times: 2,
+        action: { do: "rewrite", body: damaged },
       });
-      // Small answers, so that there are enough of them.
-      const flags = ["--topic", topic.name, "--group", group, "--fetch-bytes", "20000"];
+      await using consumer = startConsumer(bootstrap, ["--topic", topic.name, "--group", group]);
+      await untilCommitted(bootstrap, { group, topic: topic.name }, [100]);
+      assert.equal(rule.hits, 2);
+      assertNothingSkipped(consumer, [100]);
+    }),
+    step("a batch that stays damaged stops its partition, loudly; others go on", async () => {
+      await using topic = await createTopic(bootstrap, { partitions: 2 });
+      await produce(bootstrap, topic.name, numbered(200, { partitions: 2 }));
+      const group = newGroup();
+      using _rule = proxy.rule({
+        api: "Fetch",
+        topic: topic.name,
+        partition: 1,
+        responseBytes: 1_000,
+        action: { do: "rewrite", body: damaged },
+      });
+      const flags = ["--topic", topic.name, "--group", group, "--exit"];
       await using consumer = startConsumer(bootstrap, flags);
-      const started = performance.now();
-      await untilCommitted(bootstrap, { group, topic: topic.name }, [10_000, 10_000, 10_000]);
-      assert.equal(rule.hits, 5);
-      assert.ok(performance.now() - started < 15_000, "each costs moments, not a time-out");
-      assertNothingSkipped(consumer, [10_000, 10_000, 10_000]);
-      assert.equal(consumer.handled.length, 30_000, "the membership was not lost, so nothing is handled twice");
-    });
-  }
+      assert.equal(await consumer.done, false, "not all was read");
+      assert.match(
+        consumer.logLines.filter((line) => line.startsWith("ERROR")).join("\n"),
+        /\[1\]: the checksum of the batch at offset 0 is wrong; stopped reading this partition/,
+      );
+      assert.deepEqual(await committedOffsets(bootstrap, group, topic.name), [100n, undefined]);
+    }),
+    step("a coordinator that says it is none, or is loading, is asked again", async () => {
+      await using topic = await createTopic(bootstrap);
+      await produce(bootstrap, topic.name, numbered(50));
+      const group = newGroup();
+      const codes = [16, 15, 14];
+      const rules = (["JoinGroup", "OffsetFetch", "OffsetCommit", "Heartbeat"] as const).flatMap((api) =>
+        codes.map((code) =>
+          proxy.rule({ api, times: 1, when: isOf(topic.name), action: { do: "error", code, forward: true } })
+        )
+      );
+      await using consumer = startConsumer(bootstrap, [
+        ...["--topic", topic.name, "--group", group, "--client-id", topic.name],
+      ]);
+      await untilCommitted(bootstrap, { group, topic: topic.name }, [50]);
+      await rules.at(-1)!.hit();
+      await produce(bootstrap, topic.name, numbered(50, { from: 50 }));
+      await untilCommitted(bootstrap, { group, topic: topic.name }, [100]);
+      assertNothingSkipped(consumer, [100]);
+      for (const rule of rules) rule[Symbol.dispose]();
+    }),
+    step("records that were deleted before they were read: it says how many, and goes on", async () => {
+      await using topic = await createTopic(bootstrap);
+      await produce(bootstrap, topic.name, numbered(30));
+      const group = newGroup();
+      await withAdmin(bootstrap, async (admin) => {
+        await admin.setOffsets({ groupId: group, topic: topic.name, partitions: [{ partition: 0, offset: "5" }] });
+        await admin.deleteTopicRecords({ topic: topic.name, partitions: [{ partition: 0, offset: "20" }] });
+      });
+      await using consumer = startConsumer(bootstrap, ["--topic", topic.name, "--group", group]);
+      await untilCommitted(bootstrap, { group, topic: topic.name }, [30]);
+      assert.deepEqual(consumer.handled.map(({ offset }) => offset), [20, 21, 22, 23, 24, 25, 26, 27, 28, 29]);
+    }),
+    ...([
+      ["FindCoordinator", 30, /ask for the right to read with this group/],
+      ["JoinGroup", 24, /choose another group name/],
+      ["JoinGroup", 26, /choose a session timeout/],
+      ["OffsetCommit", 30, /ask for the right to read with this group/],
+      ["Fetch", 29, /ask for the right to read the topic/],
+    ] as const).map(([api, code, remedy]) =>
+      step(`error ${code} of ${api} ends it with the remedy: no patience would help`, async () => {
+        await using topic = await createTopic(bootstrap);
+        await produce(bootstrap, topic.name, numbered(1));
+        using _rule = proxy.rule({ api, when: isOf(topic.name), action: { do: "error", code, forward: true } });
+        await using consumer = startConsumer(bootstrap, [
+          ...["--topic", topic.name, "--group", newGroup(), "--client-id", topic.name],
+        ]);
+        await assert.rejects(consumer.done, remedy);
+      })
+    ),
+    ...([["group", "OffsetFetch"], ["none", "ListOffsets"]] as const).map(([kind, api]) =>
+      step(`a client that fails while it begins (${api}) is replaced, again and again`, async () => {
+        await using topic = await createTopic(bootstrap);
+        await produce(bootstrap, topic.name, numbered(20));
+        using rule = proxy.rule({
+          ...{ api, times: 3, when: isOf(topic.name) },
+          action: { do: "error", code: -1, forward: true },
+        });
+        const group = kind === "none" ? kind : newGroup();
+        await using consumer = startConsumer(bootstrap, [
+          ...["--topic", topic.name, "--group", group, "--client-id", topic.name],
+        ]);
+        await waitFor(() => consumer.handled.length === 20, { what: "all to be handled" });
+        assert.equal(rule.hits, 3);
+        assert.equal(
+          consumer.logLines.filter((line) => /^WARN .*starting over with a new client/.test(line)).length,
+          3,
+        );
+      })
+    ),
+    step("fetches that nobody answers: a new client tries, and goes on where the last one was", async () => {
+      await using topic = await createTopic(bootstrap);
+      await produce(bootstrap, topic.name, numbered(20));
+      await using consumer = startConsumer(bootstrap, ["--topic", topic.name, "--group", "none"]);
+      await waitFor(() => consumer.handled.length === 20, { what: "the first records" });
+      const silence = proxy.rule({ api: "Fetch", topic: topic.name, action: { do: "drop", at: "response" } });
+      await produce(bootstrap, topic.name, numbered(20, { from: 20 }));
+      await waitFor(
+        () => consumer.logLines.some((line) => /new client cause=.*no broker answered a fetch/.test(line)),
+        {
+          what: "the watchdog to bark",
+          timeout: 60_000,
+        },
+      );
+      silence[Symbol.dispose]();
+      await waitFor(() => consumer.handled.length >= 40, { what: "the other records" });
+      assertNothingSkipped(consumer, [40]);
+      assert.equal(consumer.handled.length, 40, "nothing is handled twice");
+    }),
+  ]);
 
-  await t.step("isolated errors of fetches, more than any counter allows", async () => {
-    await using topic = await createTopic(bootstrap);
-    const group = newGroup();
-    await using consumer = startConsumer(bootstrap, ["--topic", topic.name, "--group", group]);
-    for (let i = 0; i < 8; i++) {
-      const code = [-1, 6, 56, 3][i % 4];
-      using rule = proxy.rule({ api: "Fetch", times: 1, action: { do: "error", code, forward: true } });
-      await produce(bootstrap, topic.name, numbered(10, { from: i * 10 }));
-      await rule.hit();
-      await untilCommitted(bootstrap, { group, topic: topic.name }, [(i + 1) * 10]);
-    }
-    assertNothingSkipped(consumer, [80]);
-    assert.equal(consumer.handled.length, 80);
-    assert.deepEqual(consumer.logLines.filter((line) => /^(WARN|ERROR)/.test(line)), [], "nobody needs to know");
-  });
-
-  await t.step("a batch that is damaged on its way is fetched again", async () => {
-    await using topic = await createTopic(bootstrap);
-    await produce(bootstrap, topic.name, numbered(100));
-    const group = newGroup();
-    using rule = proxy.rule({ api: "Fetch", responseBytes: 1_000, times: 2, action: { do: "rewrite", body: damaged } });
-    await using consumer = startConsumer(bootstrap, ["--topic", topic.name, "--group", group]);
-    await untilCommitted(bootstrap, { group, topic: topic.name }, [100]);
-    assert.equal(rule.hits, 2);
-    assertNothingSkipped(consumer, [100]);
-  });
-
-  await t.step("a batch that stays damaged stops its partition, loudly; others go on", async () => {
-    await using topic = await createTopic(bootstrap, { partitions: 2 });
-    await produce(bootstrap, topic.name, numbered(200, { partitions: 2 }));
-    const group = newGroup();
-    using _rule = proxy.rule({
-      api: "Fetch",
-      partition: 1,
-      responseBytes: 1_000,
-      action: { do: "rewrite", body: damaged },
-    });
-    const flags = ["--topic", topic.name, "--group", group, "--exit"];
-    await using consumer = startConsumer(bootstrap, flags);
-    assert.equal(await consumer.done, false, "not all was read");
-    assert.match(
-      consumer.logLines.filter((line) => line.startsWith("ERROR")).join("\n"),
-      /\[1\]: the checksum of the batch at offset 0 is wrong; stopped reading this partition/,
-    );
-    assert.deepEqual(await committedOffsets(bootstrap, group, topic.name), [100n, undefined]);
-  });
-
-  await t.step("a coordinator that says it is none, or is loading, is asked again", async () => {
-    await using topic = await createTopic(bootstrap);
-    await produce(bootstrap, topic.name, numbered(50));
-    const group = newGroup();
-    const codes = [16, 15, 14];
-    const rules = (["JoinGroup", "OffsetFetch", "OffsetCommit", "Heartbeat"] as const).flatMap((api) =>
-      codes.map((code) => proxy.rule({ api, times: 1, when: isOurs, action: { do: "error", code, forward: true } }))
-    );
-    await using consumer = startConsumer(bootstrap, ["--topic", topic.name, "--group", group]);
-    await untilCommitted(bootstrap, { group, topic: topic.name }, [50]);
-    await rules.at(-1)!.hit();
-    await produce(bootstrap, topic.name, numbered(50, { from: 50 }));
-    await untilCommitted(bootstrap, { group, topic: topic.name }, [100]);
-    assertNothingSkipped(consumer, [100]);
-    for (const rule of rules) rule[Symbol.dispose]();
-  });
-
-  await t.step("a black hole: the consumer says so once, and goes on when it heals", async () => {
+  await t.step("a black hole: it says what it lost, and begins nothing anew that is still under way", async () => {
     await using topic = await createTopic(bootstrap);
     const group = newGroup();
     const flags = ["--topic", topic.name, "--group", group, "--session-timeout-ms", "6000"];
-    await using consumer = startConsumer(bootstrap, flags);
-    await produce(bootstrap, topic.name, numbered(10));
+    const late = Promise.withResolvers<void>();
+    const calls: number[] = [];
+    await using consumer = startConsumer(bootstrap, flags, {
+      default: async ({ offset }) => {
+        calls.push(offset);
+        if (offset === 10 && calls.length === 11) await late.promise; // whatever its signal says
+      },
+    });
+    await produce(bootstrap, topic.name, numbered(20));
     await untilCommitted(bootstrap, { group, topic: topic.name }, [10]);
     proxy.blackhole();
     await waitFor(() => consumer.logLines.some((line) => /lost all partitions/.test(line)), {
@@ -131,22 +224,21 @@ Deno.test("one broker behind a proxy", async (t) => {
       timeout: 40_000,
     });
     proxy.heal();
-    await produce(bootstrap, topic.name, numbered(10, { from: 10 }));
+    using fetched = proxy.rule({
+      api: "Fetch",
+      topic: topic.name,
+      responseBytes: 100,
+      action: { do: "delay", at: "response", ms: 0 },
+    });
+    await waitFor(() => consumer.logLines.filter((line) => line.includes("assigned ")).length === 2, {
+      what: "it to be a member again",
+    });
+    await fetched.hit();
+    assert.equal(calls.length, 11, "the partition waits for the call that has not ended");
+    late.resolve();
     await untilCommitted(bootstrap, { group, topic: topic.name }, [20]);
     assertNothingSkipped(consumer, [20]);
-  });
-
-  await t.step("records that were deleted before they were read: it says how many, and goes on", async () => {
-    await using topic = await createTopic(bootstrap);
-    await produce(bootstrap, topic.name, numbered(30));
-    const group = newGroup();
-    await withAdmin(bootstrap, async (admin) => {
-      await admin.setOffsets({ groupId: group, topic: topic.name, partitions: [{ partition: 0, offset: "5" }] });
-      await admin.deleteTopicRecords({ topic: topic.name, partitions: [{ partition: 0, offset: "20" }] });
-    });
-    await using consumer = startConsumer(bootstrap, ["--topic", topic.name, "--group", group]);
-    await untilCommitted(bootstrap, { group, topic: topic.name }, [30]);
-    assert.deepEqual(consumer.handled.map(({ offset }) => offset), [20, 21, 22, 23, 24, 25, 26, 27, 28, 29]);
+    assert.equal(calls.length, 21, "what could not be committed is handled again");
   });
 
   await t.step("connections that live for a second", async () => {
@@ -183,9 +275,9 @@ Deno.test("one broker behind a proxy", async (t) => {
   });
 });
 
-/** Whether it is the consumer that asks, and not who observes it. */
-function isOurs({ clientId }: { clientId: string | null }): boolean {
-  return clientId === "kafka-deno";
+/** Whether a client of this name asks. */
+function isOf(name: string): (request: { clientId: string | null }) => boolean {
+  return ({ clientId }) => clientId === name;
 }
 
 /** Flips one bit in the last byte: of a record, if there are any. */
