@@ -52,7 +52,7 @@ export function metadataHandlers(view: ClusterView, gate: TopicGate): Record<
       const { beginning, end } = await view.offsets(topic, partition);
       return { beginning_offset: beginning, end_offset: end };
     }),
-    groups: told(() => view.groups()),
+    groups: told(async () => (await view.groups()).map((group) => ({ ...group, members: group.members.length }))),
     lag: told(async ({ parameters: [group], token }) => {
       const found = await view.lag(group);
       if (!found) throw new HttpError(404, `Group ${JSON.stringify(group)} does not exist`);

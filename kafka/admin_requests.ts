@@ -5,8 +5,9 @@
  * @module
  */
 import type { Buffer } from "node:buffer";
+import { decodeAssignment } from "./assignment.ts";
 import type { BrokerRequest } from "./cluster.ts";
-import { type Position, readTopics } from "./group_requests.ts";
+import { type Position, readTopics, type TopicPartition } from "./group_requests.ts";
 import { RequestWriter, ResponseReader } from "./wire.ts";
 
 /** A partition and where its copies are. */
@@ -118,13 +119,25 @@ export function listGroups(): BrokerRequest<{ code: number; groups: string[] }> 
   };
 }
 
+/** One of a group's consumers. */
+export interface GroupMember {
+  memberId: string;
+  clientId: string;
+  host: string;
+  /** What it was given to read. */
+  partitions: TopicPartition[];
+}
+
 /** A group, as its coordinator sees it. */
 export interface GroupDescription {
   group: string;
   /** `Stable`, `Empty`, `PreparingRebalance`, `CompletingRebalance`; `Dead` also for one of a newer protocol (KIP-848). */
   state: string;
-  members: number;
+  members: GroupMember[];
 }
+
+/** The protocol type of those who read topics; what others are given has layouts of their own. */
+const CONSUMERS = "consumer";
 
 /** Describes groups; the broker must be their coordinator. */
 export function describeGroups(groups: readonly string[]): BrokerRequest<GroupDescription[]> {
@@ -138,15 +151,20 @@ export function describeGroups(groups: readonly string[]): BrokerRequest<GroupDe
       const reader = afterThrottle(body);
       return reader.array(() => {
         reader.int16();
-        const [group, state] = [reader.string(), reader.string()];
-        reader.string();
+        const [group, state, protocolType] = [reader.string(), reader.string(), reader.string()];
         reader.string();
         const members = reader.array(() => {
-          for (let i = 0; i < 3; i++) reader.string();
+          const [memberId, clientId, host] = [reader.string(), reader.string(), reader.string().replace(/^\//, "")];
           reader.bytes();
-          reader.bytes();
+          const assignment = reader.bytes();
+          return {
+            memberId,
+            clientId,
+            host,
+            partitions: protocolType === CONSUMERS ? decodeAssignment(assignment) : [],
+          };
         });
-        return { group, state, members: members.length };
+        return { group, state, members };
       });
     },
   };

@@ -12,6 +12,7 @@ import {
   describeTopics,
   type GroupDescription,
   listGroups,
+  type PartitionDescription,
   type TopicDescription,
 } from "./admin_requests.ts";
 import { BrokerError, check, Code } from "./broker_error.ts";
@@ -19,7 +20,7 @@ import { Asker } from "./asker.ts";
 import type { KafkaClient } from "./client.ts";
 import { Cluster } from "./cluster.ts";
 import { BEGINNING, END, listOffsets } from "./fetch_requests.ts";
-import { findCoordinator, type TopicPartition } from "./group_requests.ts";
+import { findCoordinator, type Position, type TopicPartition } from "./group_requests.ts";
 
 /** How far a group is behind in a partition. Null: unknown, as the partition is no longer there. */
 export interface PartitionLag extends TopicPartition {
@@ -32,6 +33,18 @@ export interface PartitionLag extends TopicPartition {
 export interface GroupLag {
   state: string;
   partitions: PartitionLag[];
+}
+
+/** A group with its members, and how far it is behind. */
+export interface GroupStanding extends GroupDescription {
+  partitions: PartitionLag[];
+}
+
+/** A partition and which offsets it has; null while there is no leader to ask. */
+export interface PartitionExtent extends PartitionDescription {
+  beginning: number | null;
+  /** The offset that the next record gets. */
+  end: number | null;
 }
 
 const LEADERLESS = -1;
@@ -100,6 +113,40 @@ export class Inspector {
     });
   }
 
+  /** A topic's partitions, each with its first offset and the one that the next record gets. */
+  extents(topic: string): Promise<PartitionExtent[]> {
+    return this.#ask(`find the offsets of topic "${topic}"`, async (cluster) => {
+      const { partitions } = await describe(cluster, topic);
+      const [beginnings, ends] = await Promise.all(
+        [BEGINNING, END].map((time) => offsetsAt(cluster, { topic, partitions, time })),
+      );
+      return partitions.map((p) => ({
+        ...p,
+        beginning: beginnings.get(p.partition) ?? null,
+        end: ends.get(p.partition) ?? null,
+      }));
+    });
+  }
+
+  /** The first offset of each partition at or after a time in ms since 1970; partitions without one are left out. */
+  offsetsAt(topic: string, time: number): Promise<Map<number, number>> {
+    return this.#ask(`find the offsets of topic "${topic}"`, async (cluster) => {
+      const { partitions } = await describe(cluster, topic);
+      return await offsetsAt(cluster, { topic, partitions, time });
+    });
+  }
+
+  /** All groups, sorted by name, with members and positions. */
+  standings(): Promise<GroupStanding[]> {
+    return this.#ask("look at the groups", async (cluster) => {
+      const found = (await Promise.all((await cluster.nodes()).map((nodeId) => groupsOf(cluster, nodeId)))).flat();
+      const all = new Map(found.flatMap(({ positions }) => positions.map((p) => [`${p.topic} ${p.partition}`, p])));
+      const ends = await endsOf(cluster, [...all.values()]); // each once, though several groups may read it
+      return found.map(({ positions, ...group }) => ({ ...group, partitions: lagsOf(positions, ends) }))
+        .sort((a, b) => a.group < b.group ? -1 : 1);
+    });
+  }
+
   /** All groups, sorted by name. */
   groups(): Promise<GroupDescription[]> {
     return this.#ask("list the groups", async (cluster) => {
@@ -123,20 +170,7 @@ export class Inspector {
       ]);
       check(`read the positions of group "${group}"`, code);
       if (positions.length === 0 && state === "Dead") return undefined;
-      const ends = await endsOf(cluster, positions);
-      const partitions = positions.map(({ topic, partition, offset: committed }) => {
-        const endOffset = ends.get(`${topic} ${partition}`) ?? null;
-        return {
-          topic,
-          partition,
-          committed,
-          endOffset,
-          lag: endOffset === null ? null : Math.max(0, endOffset - committed),
-        };
-      });
-      const order = (a: PartitionLag, b: PartitionLag) =>
-        a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition;
-      return { state, partitions: partitions.sort(order) };
+      return { state, partitions: lagsOf(positions, await endsOf(cluster, positions)) };
     });
   }
 
@@ -171,6 +205,52 @@ async function describe(cluster: Asker, topic: string): Promise<TopicDescription
   const { topics: [found] } = await cluster.askAny(describeTopics([topic]));
   check(`describe topic "${topic}"`, found.code);
   return found;
+}
+
+/** Offsets of a topic at a time, by partition; where there is none, or no leader to ask, it is left out. */
+async function offsetsAt(
+  cluster: Asker,
+  { topic, partitions, time }: { topic: string; partitions: readonly PartitionDescription[]; time: number },
+): Promise<Map<number, number>> {
+  const byLeader = Map.groupBy(partitions, ({ leader }) => leader);
+  byLeader.delete(LEADERLESS);
+  const found = await Promise.all(
+    [...byLeader].map(([nodeId, led]) =>
+      cluster.ask(nodeId, listOffsets(led.map(({ partition }) => ({ topic, partition, time }))))
+    ),
+  );
+  return new Map(
+    found.flat().filter(({ code, offset }) => code === 0 && offset >= 0).map((p) => [p.partition, p.offset]),
+  );
+}
+
+/** The groups that a broker coordinates, with all that they have committed. */
+async function groupsOf(cluster: Asker, nodeId: number) {
+  const { code, groups } = await cluster.ask(nodeId, listGroups());
+  check("list the groups", code);
+  if (groups.length === 0) return [];
+  const described = await cluster.ask(nodeId, describeGroups(groups));
+  return await Promise.all(described.map(async (group) => {
+    const { code, positions } = await cluster.ask(nodeId, allCommitted(group.group));
+    check(`read the positions of group "${group.group}"`, code);
+    return { ...group, positions };
+  }));
+}
+
+/** Positions beside ends, sorted. */
+function lagsOf(positions: readonly Position[], ends: ReadonlyMap<string, number>): PartitionLag[] {
+  const order = (a: PartitionLag, b: PartitionLag) =>
+    a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition;
+  return positions.map(({ topic, partition, offset: committed }) => {
+    const endOffset = ends.get(`${topic} ${partition}`) ?? null;
+    return {
+      topic,
+      partition,
+      committed,
+      endOffset,
+      lag: endOffset === null ? null : Math.max(0, endOffset - committed),
+    };
+  }).sort(order);
 }
 
 /** End offsets, by "topic partition"; those that cannot be found are left out. */

@@ -13,8 +13,8 @@ import { readAll, Source, type TailedRecords, TopicTail } from "./topic_tail.ts"
 /** What a reader that catches up fetches at a time. */
 const CATCH_UP = { maxWaitMs: 0, maxBytes: 1 << 20, maxPartitionBytes: 256 << 10 };
 
-/** Where a reader begins: the next offset of each partition, or an end of the topic. */
-export type Start = "beginning" | "end" | readonly number[];
+/** Where a reader begins: the next offset of each partition, an end of the topic, or so many offsets before its end. */
+export type Start = "beginning" | "end" | readonly number[] | { last: number };
 
 /** The reader was slower than what is kept: it may begin again where it stopped. */
 export class FellBehindError extends Error {
@@ -46,7 +46,7 @@ export class Tails {
     }
     const positions = ends.map((end, partition) => {
       if (start === "end") return end;
-      const wanted = start === "beginning" ? 0 : start[partition] ?? 0;
+      const wanted = start === "beginning" ? 0 : "last" in start ? end - start.last : start[partition] ?? 0;
       // Beyond the end: the topic was made anew since.
       return wanted > end ? beginnings[partition] : Math.max(wanted, beginnings[partition]);
     });
