@@ -11,6 +11,7 @@ import { handleHealth, readyHandler } from "./health.ts";
 import { type ClusterView, metadataHandlers } from "./metadata.ts";
 import { metricsHandler } from "./metrics.ts";
 import { namesHandler } from "./names.ts";
+import type { Page } from "./page.ts";
 import { produceHandler } from "./produce.ts";
 import type { TopicGate } from "./topic.ts";
 import type { HandledRoute, RecordSink } from "./types.ts";
@@ -23,6 +24,7 @@ export interface RouteParts {
   sink: RecordSink;
   events: EventStreams;
   view: ClusterView;
+  page: Pick<Page, "document" | "file" | "feed" | "search">;
   randomName: () => string;
   /** Why nobody should send requests here; undefined when all is well. */
   problem: () => string | undefined;
@@ -32,7 +34,7 @@ export interface RouteParts {
 
 /** The table. */
 export function createRoutes(
-  { config, log, gate, sink, events, view, randomName, problem, registry }: RouteParts,
+  { config, log, gate, sink, events, view, page, randomName, problem, registry }: RouteParts,
 ): HandledRoute[] {
   const body = new BodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.bodyTimeoutMs });
   const produce = produceHandler(sink, { body, gate, log });
@@ -51,6 +53,10 @@ export function createRoutes(
     { method: "GET", path: "/brokers", access: "read", handle: told.brokers },
     { method: "GET", path: "/groups", access: "read", handle: told.groups },
     { method: "GET", path: "/groups/{group}/lag", access: "read", handle: told.lag },
+    { method: "GET", path: "/", access: "open", handle: page.document },
+    { method: "GET", path: "/page/feed", access: "read", handle: page.feed },
+    { method: "GET", path: "/page/search", access: "read", handle: page.search },
+    { method: "GET", path: "/page/{file}", access: "open", handle: page.file, quiet: true },
     { method: "GET", path: "/healthz", access: "open", handle: handleHealth, quiet: true },
     { method: "GET", path: "/readyz", access: "open", handle: readyHandler(problem), quiet: true },
     { method: "GET", path: "/metrics", access: "read", handle: metricsHandler(registry), quiet: true },

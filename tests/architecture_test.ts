@@ -47,6 +47,7 @@ const PACKAGES: Record<string, string[]> = {
   "@std/cli": ["settings.ts", "dev/"],
   "@std/log": ["*"],
   "kafkajs": ["kafka/", "producer.ts", "consumer.ts", "dev/"],
+  "uplot": ["dashboard/"],
   "prom-client": ["metrics.ts", "server.ts", "producer.ts", "consumer.ts", "consumer/", "http/"],
   "@faker-js/faker": ["names.ts"],
   "zod": ["http/", "server.ts"],

@@ -5,9 +5,11 @@ import { type Config, loadConfig } from "../../config.ts";
 import { Registry } from "prom-client";
 import { App, type AppParts } from "../../http/app.ts";
 import { type EventParts, EventStreams } from "../../http/events.ts";
+import { Page } from "../../http/page.ts";
 import { createRoutes, type RouteParts } from "../../http/routes.ts";
 import { TopicGate } from "../../http/topic.ts";
 import { plainTokens, Tokens } from "../../http/tokens.ts";
+import { pageFiles } from "../../dashboard/files.ts";
 import { createKafka } from "../../kafka/client.ts";
 import { Inspector } from "../../kafka/inspector.ts";
 import { Tails } from "../../kafka/tail.ts";
@@ -20,6 +22,7 @@ import { createTopic, sharedKafka, type TopicOptions } from "../support/kafka.ts
 export interface TestApp extends AsyncDisposable {
   readonly app: App;
   readonly producer: Producer;
+  readonly page: Page;
   readonly topic: string;
   readonly bootstrap: string;
   /** Answers a request; the path may be a whole URL. */
@@ -57,19 +60,10 @@ export async function startApp(
   const gate = new TopicGate(config.httpTopics);
   const events = new EventStreams({ sink: producer, tails, gate, maxStreams: 3, ...eventParts });
   const registry = new Registry();
+  const shared = { gate, sink: producer, view, problem: () => producer.problem, registry };
+  const page = new Page({ ...shared, files: pageFiles, tails, topic: topic.name });
   const app: App = new App(config, {
-    routes: createRoutes({
-      config,
-      log,
-      gate,
-      events,
-      sink: producer,
-      view,
-      randomName: () => "李白",
-      problem: () => producer.problem,
-      registry,
-      ...routes,
-    }),
+    routes: createRoutes({ ...shared, config, log, events, page, randomName: () => "李白", ...routes }),
     tokens: new Tokens(plainTokens(config.tokens)),
     log,
     metrics: createHttpMetrics(registry),
@@ -80,6 +74,7 @@ export async function startApp(
   return {
     app,
     producer,
+    page,
     topic: topic.name,
     bootstrap,
     request,
@@ -92,6 +87,7 @@ export async function startApp(
       });
     },
     async [Symbol.asyncDispose]() {
+      page[Symbol.dispose]();
       await Promise.all([view.close(), tails.close()]);
       await producer.close({ deadline: Date.now() + 5_000 });
       await topic[Symbol.asyncDispose]();

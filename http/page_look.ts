@@ -1,0 +1,65 @@
+/**
+ * What Kafka says about topics and groups, asked for all open pages together.
+ *
+ * @module
+ */
+import { rootCause } from "../errors.ts";
+import type { GroupStanding, PartitionExtent } from "../kafka/inspector.ts";
+import type { PageParts } from "./page.ts";
+
+/** After a look that took long comes a pause so many times as long: a cluster with a thousand groups is left in peace. */
+const PAUSE_FACTOR = 9;
+
+/** The partitions of a topic, or why they are not known. */
+export type Extents = { partitions: PartitionExtent[] } | { problem: string };
+
+/** The last that was seen. */
+export class PageLook {
+  topics: string[] = [];
+  groups: GroupStanding[] = [];
+  readonly extents = new Map<string, Extents>();
+  readonly #view: PageParts["view"];
+  #looking?: Promise<void>;
+  /** Not before this time, in ms. */
+  #next = 0;
+
+  constructor(view: PageParts["view"]) {
+    this.#view = view;
+  }
+
+  /** How many records each group has before it, in all topics that count. */
+  lag(counts: (topic: string) => boolean): Record<string, number> {
+    return Object.fromEntries(this.groups.map(({ group, partitions }) => [
+      group,
+      partitions.reduce((sum, { topic, lag }) => sum + (counts(topic) ? lag ?? 0 : 0), 0),
+    ]));
+  }
+
+  /**
+   * Looks again, unless that is under way or was much work a moment ago. Never rejects: what cannot be seen stays as it
+   * was seen last.
+   *
+   * @param watched Topics that somebody sees; none: the groups alone are looked at.
+   */
+  async look(watched: readonly string[]): Promise<void> {
+    if (this.#looking) return await this.#looking;
+    const began = performance.now();
+    if (began < this.#next) return;
+    await (this.#looking = this.#ask(watched));
+    this.#looking = undefined;
+    this.#next = began + PAUSE_FACTOR * (performance.now() - began);
+  }
+
+  async #ask(watched: readonly string[]): Promise<void> {
+    const groups = this.#view.standings().then((groups) => this.groups = groups);
+    const topics = watched.length > 0 ? this.#view.topics().then((topics) => this.topics = topics) : undefined;
+    const extents = watched.map((topic) =>
+      this.#view.extents(topic).then(
+        (partitions) => this.extents.set(topic, { partitions }),
+        (error) => this.extents.set(topic, { problem: rootCause(error) }),
+      )
+    );
+    await Promise.allSettled([groups, topics, ...extents]);
+    for (const topic of this.extents.keys()) if (!watched.includes(topic)) this.extents.delete(topic);
+  }
+}
