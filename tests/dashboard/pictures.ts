@@ -1,0 +1,90 @@
+/**
+ * Takes the pictures of the live page that the documents show: the real page, over a Kafka, a server and two consumer
+ * groups that are started for it, while records come in.
+ *
+ *     deno task pictures
+ *
+ * @module
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { startLocalKafka } from "../../dev/local_kafka.ts";
+import { randomName } from "../../names.ts";
+import { startScript } from "../support/wait.ts";
+import { Chromium, type TabOptions } from "./chromium.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const FOLDER = new URL("docs/pictures/", ROOT);
+const RUN = ["run", "--allow-net", "--allow-env", "--allow-read"];
+const TEXT = { "content-type": "application/vnd.kafka.text.v2+json" };
+
+const DESKTOP = { width: 1280, height: 860, scale: 1.5 };
+const PHONE = { width: 390, height: 844, scale: 2 };
+const PICTURES: Record<string, TabOptions> = {
+  "page-light": { ...DESKTOP, scheme: "light" },
+  "page-dark": { ...DESKTOP, scheme: "dark" },
+  "page-zh": { ...DESKTOP, scheme: "light", language: "zh-CN" },
+  "page-phone": { ...PHONE, scheme: "light" },
+  "page-phone-zh": { ...PHONE, scheme: "dark", language: "zh-CN" },
+};
+
+/** How long records come in before the pictures are taken, so that the charts have something to show. */
+const LOAD_MS = 40_000;
+
+/** Writes names and orders, now more and now less, until the signal. */
+async function load(url: string, signal: AbortSignal): Promise<void> {
+  for (let i = 0; !signal.aborted; i++) {
+    const count = 2 + Math.round(2 * Math.sin(i / 12)) + (i % 41 === 0 ? 30 : 0);
+    const records = Array.from(
+      { length: count },
+      (_, n) =>
+        n % 3 === 0
+          ? {
+            key: `order-${(i * 7 + n) % 90}`,
+            value: `${["paid", "open", "sent"][i % 3]} ¥${(i * 37 + n * 11) % 900}`,
+          }
+          : { value: randomName() },
+    );
+    const response = await fetch(`${url}/topics/test`, {
+      method: "POST",
+      headers: TEXT,
+      body: JSON.stringify({ records }),
+    });
+    await response.body?.cancel();
+    await sleep(180);
+  }
+}
+
+async function main(): Promise<void> {
+  await Deno.mkdir(FOLDER, { recursive: true });
+  await using kafka = await startLocalKafka();
+  const env = { KAFKA_BROKERS: kafka.bootstrap, HTTP_PORT: "0", HTTP_ACCESS_LOG: "false" };
+  const start = (...args: string[]) => startScript([...RUN, ...args], { cwd: ROOT.pathname, env });
+  await using server = start("server.ts");
+  const [, url] = await server.line(/listening on (http:\/\/[\w.]+:\d+)/);
+  await server.line(/"ready"/);
+  await using consumer = start("consumer.ts", "--quiet");
+  await using archive = start("consumer.ts", "--group", "archive", "--quiet");
+  await Promise.all([consumer.line(/assigned/), archive.line(/assigned/)]);
+  const stop = new AbortController();
+  const loaded = load(url, stop.signal);
+  await sleep(LOAD_MS / 2);
+  archive.signal("SIGTERM"); // from now on its lag grows
+  await sleep(LOAD_MS / 2);
+  await using chromium = await Chromium.start();
+  for (const [name, options] of Object.entries(PICTURES)) {
+    await using tab = await chromium.open(url, options);
+    await tab.shows("#groups", /archive/);
+    await tab.shows("#lanes", /archive/);
+    await tab.click("#send-name");
+    await tab.click("#span input"); // one minute
+    await tab.shows("#reports", /\d/);
+    await sleep(2_500);
+    await Deno.writeFile(new URL(`${name}.webp`, FOLDER), await tab.picture({ format: "webp" }));
+    await Deno.writeFile(new URL(`${name}-whole.webp`, FOLDER), await tab.picture({ format: "webp", full: true }));
+    if (tab.errors.length > 0) throw new Error(`${name}: ${tab.errors.join()}`);
+  }
+  stop.abort();
+  await loaded;
+}
+
+if (import.meta.main) await main();
