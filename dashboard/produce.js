@@ -75,7 +75,7 @@ function reportItem(outcome) {
 }
 
 async function sendByHand(path, body, value) {
-  for (const outcome of await post(path, body)) report({ value, ...outcome });
+  for (const outcome of await post(path, body)) report({ ...outcome, value: outcome.value ?? value });
 }
 
 function tick() {
