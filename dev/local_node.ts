@@ -48,6 +48,9 @@ export class LocalNode {
   #child: Deno.ChildProcess | undefined;
   #exited: Promise<Deno.CommandStatus> | undefined;
   #running = false;
+  /** Whether we have asked the process to end. */
+  #asked = false;
+  readonly #crashed = Promise.withResolvers<Deno.CommandStatus>();
   /** How long the log was when the process started: what came before is of no interest when it fails. */
   #logStart = 0;
 
@@ -77,6 +80,15 @@ export class LocalNode {
     return this.#exited!;
   }
 
+  /** Resolves when a process has ended that neither {@linkcode stop} nor {@linkcode kill} had asked to. */
+  get crashed(): Promise<Deno.CommandStatus> {
+    return this.#crashed.promise;
+  }
+  /** Whether there is a process. */
+  get running(): boolean {
+    return this.#running;
+  }
+
   /** Sends any signal, SIGSTOP and SIGCONT among them; a process that has ended gets none. */
   signal(name: Deno.Signal): void {
     if (this.#running) this.#started().kill(name);
@@ -84,12 +96,14 @@ export class LocalNode {
 
   /** SIGKILL; resolves when the process is gone. */
   async kill(): Promise<void> {
+    this.#asked = true;
     this.signal("SIGKILL");
     await this.#exited;
   }
 
   /** An orderly stop: SIGTERM, and SIGKILL when that takes longer than 20 s. Returns how the process ended. */
   async stop(): Promise<Deno.CommandStatus | undefined> {
+    this.#asked = true;
     this.signal("SIGTERM");
     this.signal("SIGCONT"); // a process that was stopped with SIGSTOP only notices when it goes on
     const timer = setTimeout(() => this.signal("SIGKILL"), STOP_TIMEOUT);
@@ -182,8 +196,10 @@ export class LocalNode {
       detached: true, // a session of its own: a Ctrl-C in the terminal is for the program that started us
     }).spawn();
     this.#running = true;
+    this.#asked = false;
     this.#exited = this.#child.status.then(async (status) => {
       this.#running = false;
+      if (!this.#asked) this.#crashed.resolve(status);
       await Deno.remove(`${guardDir}/node-${id}.pid`).catch(() => {});
       return status;
     });

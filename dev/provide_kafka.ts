@@ -205,20 +205,15 @@ async function startWithJava(options: ProvideOptions): Promise<ProvidedKafka> {
 }
 
 function own(local: LocalKafka, onProgress?: (line: string) => void): ProvidedKafka {
-  let stopping = false;
   const ends = local.nodes.map(async (node) => {
-    const { code, signal } = await node.exited;
-    if (stopping) return "";
+    const { code, signal } = await node.crashed;
     const what = `Kafka node ${node.id} ended by itself (${signal ?? `exit code ${code}`})`;
     onProgress?.(what);
     return `${what}; its log (${node.log}) ends with:\n${await node.logTail()}`;
   });
-  const failed = Promise.all(ends).then((texts) => stopping ? never() : Promise.reject(new Error(texts.join("\n"))));
+  const failed = Promise.all(ends).then((texts) => Promise.reject(new Error(texts.join("\n"))));
   failed.catch(() => {}); // whoever does not look at it does not care
-  const stop = async () => {
-    stopping = true;
-    await local[Symbol.asyncDispose]();
-  };
+  const stop = () => local[Symbol.asyncDispose]();
   return { bootstrap: local.bootstrap, source: "java", local, failed, [Symbol.asyncDispose]: stop };
 }
 
