@@ -21,6 +21,8 @@ export interface Script {
   env: Record<string, string>;
   /** How long it may take from SIGTERM to its end, in ms; then it is killed. */
   stopTimeoutMs: number;
+  /** Told each line of its output. Default: it is printed with the label. */
+  onLine?: (line: string) => void;
 }
 
 /** A child that runs, or has run. */
@@ -30,6 +32,8 @@ export interface Child {
   readonly ended: Promise<Deno.CommandStatus>;
   /** Resolves with the first line from now on that matches. */
   says(pattern: RegExp): Promise<string>;
+  /** Sends any signal; a process that has ended gets none. */
+  signal(name: Deno.Signal): void;
   /** Asks it to end, and sees to it that it does. */
   stop(): Promise<void>;
 }
@@ -58,7 +62,7 @@ export class Children implements AsyncDisposable {
   }
 
   /** Starts a script. */
-  start({ label, args, env, stopTimeoutMs }: Script): Child {
+  start({ label, args, env, stopTimeoutMs, onLine }: Script): Child {
     const child = new Deno.Command("sh", {
       args: ["-c", BECOME, join(this.#runDir, `${label}.pid`), Deno.execPath(), ...args],
       env,
@@ -69,26 +73,29 @@ export class Children implements AsyncDisposable {
     }).spawn();
     const tail: string[] = [];
     const waiting = new Set<(line: string) => void>();
-    const onLine = (line: string) => {
+    const tellAll = (line: string) => {
       tail.push(line);
       if (tail.length > TAIL_LINES) tail.shift();
       for (const tell of waiting) tell(line);
-      this.#print(label, line);
+      if (onLine) onLine(line);
+      else this.#print(label, line);
     };
-    const output = [child.stdout, child.stderr].map((stream) => forEachLine(stream, onLine));
+    const output = [child.stdout, child.stderr].map((stream) => forEachLine(stream, tellAll));
     const ended = Promise.all([child.status, ...output]).then(([status]) => status);
     const says = (pattern: RegExp) =>
       new Promise<string>((resolve) => {
         const tell = (line: string) => pattern.test(line) && waiting.delete(tell) && resolve(line);
         waiting.add(tell);
       });
+    const signal = (name: Deno.Signal) => kill(child, name);
     const stop = async () => {
       const timer = setTimeout(() => kill(child, "SIGKILL"), stopTimeoutMs);
       kill(child, "SIGTERM");
+      kill(child, "SIGCONT"); // one that was stopped with SIGSTOP only notices when it goes on
       await ended;
       clearTimeout(timer);
     };
-    this.#children.push({ label, tail, ended, says, stop });
+    this.#children.push({ label, tail, ended, says, signal, stop });
     return this.#children.at(-1)!;
   }
 

@@ -1,12 +1,11 @@
 /**
- * The whole system in one terminal: a Kafka if none answers, the topic, the HTTP producer, the consumer.
+ * The whole system in one terminal: a Kafka if none answers, the topic, the HTTP producer, the consumer, the labs of the page.
  *
  *     deno task start
  *
  * @module
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import deno from "../deno.json" with { type: "json" };
 import { type Config, configOrExit } from "../config.ts";
 import { rootCause } from "../errors.ts";
 import { createKafka } from "../kafka/client.ts";
@@ -14,7 +13,10 @@ import { ensureTopic } from "../kafka/topics.ts";
 import { setupLogging } from "../log.ts";
 import { runnerGone, stopSignal } from "../signals.ts";
 import { type Child, Children } from "./children.ts";
+import { Control } from "./control.ts";
+import { offerLabs } from "./labs.ts";
 import { provideKafka } from "./provide_kafka.ts";
+import { argsOf } from "./scripts.ts";
 import { labelledPrinter } from "./terminal.ts";
 
 const USAGE =
@@ -28,6 +30,9 @@ const STOP_MARGIN_MS = 5_000;
 /** What the children say when they can be used, as text and as JSON. */
 const SERVER_READY = / server: ready|"message":"ready"/;
 const CONSUMER_READY = / consumer: assigned|"message":"assigned/;
+
+/** Tells the server where the page finds the labs. Internal: only this process and its server know of it. */
+const CONTROL_VARIABLE = "KAFKA_DENO_CONTROL";
 
 type Print = (label: string, line: string) => void;
 
@@ -51,12 +56,19 @@ async function start(config: Config<"start">, { signal, print }: { signal: Abort
   if (made) print("kafka", `created topic ${config.topic}`);
 
   await using children = new Children(print);
-  const script = {
-    env: environment({ ...config, port }, kafka.bootstrap),
-    stopTimeoutMs: config.shutdownTimeoutMs + STOP_MARGIN_MS,
-  };
-  const server = children.start({ label: "server", args: argsOf("serve"), ...script });
-  const consumer = children.start({ label: "consumer", args: argsOf("consume"), ...script });
+  await using control = new Control(
+    offerLabs({ config: { ...config, brokers }, local: kafka.local, stopping: signal }),
+    { origins: originsOf({ ...config, port }), print: (line) => print("start", line) },
+  );
+  const env = environment({ ...config, port }, kafka.bootstrap);
+  const stopTimeoutMs = config.shutdownTimeoutMs + STOP_MARGIN_MS;
+  const server = children.start({
+    label: "server",
+    args: argsOf("serve"),
+    env: { ...env, [CONTROL_VARIABLE]: control.address },
+    stopTimeoutMs,
+  });
+  const consumer = children.start({ label: "consumer", args: argsOf("consume"), env, stopTimeoutMs });
 
   const failed = Promise.race([kafka.failed, children.firstToEnd().then(describeEnd)]);
   const stopped = Promise.race([failed, aborted(signal)]);
@@ -71,12 +83,6 @@ async function start(config: Config<"start">, { signal, print }: { signal: Abort
   }
   await stopped;
   print("start", "stopping: consumer, server, then Kafka if it was started here");
-}
-
-/** What `deno task` would run, without a shell between, and without Deno's own lines about downloads. */
-function argsOf(task: "serve" | "consume"): string[] {
-  const [_deno, command, ...args] = deno.tasks[task].split(" ");
-  return [command, "--quiet", ...args];
 }
 
 function environment(config: Config<"start">, bootstrap: string): Record<string, string> {
@@ -100,6 +106,11 @@ interface Address {
 function urlOf({ host, port, tlsCert }: Address & { tlsCert: string | undefined }): string {
   const name = ["127.0.0.1", "::1", "0.0.0.0", "::"].includes(host) ? "localhost" : host;
   return `http${tlsCert ? "s" : ""}://${name}:${port}`;
+}
+
+/** Where a page on this machine may have come from. */
+function originsOf({ port, tlsCert }: { port: number; tlsCert: string | undefined }): string[] {
+  return ["localhost", "127.0.0.1", "[::1]"].map((name) => `http${tlsCert ? "s" : ""}://${name}:${port}`);
 }
 
 /** @returns the port, or a free one for 0 @throws {Deno.errors.AddrInUse} that says what to do */

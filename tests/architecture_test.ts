@@ -30,7 +30,8 @@ const MAY_IMPORT: Record<string, Allowed> = {
   "kafka/": { imports: ["errors.ts", "log.ts"], types: ["config.ts", "metrics.ts"] },
   "handlers/": { imports: ["errors.ts"], types: ["*"] },
   "dashboard/": { imports: [] },
-  "dev/": { imports: ["kafka/", "settings.ts", "deno.json", ...SHARED] },
+  // The labs' channel is an HTTP app like the server's; their handler is one like the user's.
+  "dev/": { imports: ["kafka/", "http/", "settings.ts", "deno.json", ...SHARED], types: ["handlers/"] },
   // The consumer's rows of the table stand with the consumer.
   "config.ts": { imports: ["errors.ts", "settings.ts", "consumer/settings.ts"] },
   "settings.ts": { imports: ["errors.ts"] },
@@ -48,7 +49,7 @@ const PACKAGES: Record<string, string[]> = {
   "@std/log": ["*"],
   "kafkajs": ["kafka/", "producer.ts", "consumer.ts", "dev/"],
   "uplot": ["dashboard/"],
-  "prom-client": ["metrics.ts", "server.ts", "producer.ts", "consumer.ts", "consumer/", "http/"],
+  "prom-client": ["metrics.ts", "server.ts", "producer.ts", "consumer.ts", "consumer/", "http/", "dev/"],
   "@faker-js/faker": ["names.ts"],
   "zod": ["http/", "server.ts"],
 };
