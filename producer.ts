@@ -15,7 +15,7 @@ import { Admission } from "./kafka/admission.ts";
 import { Accumulator } from "./kafka/accumulator.ts";
 import { createKafka, requestTimeoutWithin } from "./kafka/client.ts";
 import { Cluster, type TopicMetadata } from "./kafka/cluster.ts";
-import { Delivery, type Outcome } from "./kafka/delivery.ts";
+import { type Acknowledged, Delivery, type Outcome } from "./kafka/delivery.ts";
 import { Intake } from "./kafka/intake.ts";
 import { Metadata } from "./kafka/metadata.ts";
 import type { ProducerRecord } from "./kafka/record_batch.ts";
@@ -182,6 +182,10 @@ function toRecord(line: string, delimiter: string | undefined): ProducerRecord {
   return at < 0 ? { value: line } : { key: line.slice(0, at), value: line.slice(at + delimiter!.length) };
 }
 
+function reportOf({ partition, offset, latencyMs }: Acknowledged, { topic }: { topic: string }): string {
+  return `delivered to ${topic}-${partition}@${offset} in ${latencyMs} ms`;
+}
+
 /** Delivers everything and reports. @returns the process's exit code */
 async function produce(config: Config<"produce">, signal: AbortSignal): Promise<number> {
   const producer = new Producer(config);
@@ -194,7 +198,7 @@ async function produce(config: Config<"produce">, signal: AbortSignal): Promise<
       for (const outcome of outcomes) {
         count[outcome.status]++;
         if (outcome.status !== "acknowledged") console.error(`${outcome.status}: ${outcome.error.message}`);
-        else if (config.verbose) console.error(`delivered to ${config.topic}-${outcome.partition}@${outcome.offset}`);
+        else if (config.verbose) console.error(reportOf(outcome, config));
       }
     }
   } catch (error) {

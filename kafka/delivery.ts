@@ -16,6 +16,8 @@ export interface Acknowledged {
   readonly offset: number;
   /** In ms since 1970: the record's, or the broker's where the topic is set to LogAppendTime. */
   readonly timestamp: number;
+  /** From the arrival of the first record of its batch, so at most so long for this one, in ms. */
+  readonly latencyMs: number;
 }
 
 /** Not in Kafka, and never will be. */

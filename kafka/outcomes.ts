@@ -150,15 +150,18 @@ export class Outcomes {
     metrics.recordBytes.inc(batch.reservedBytes);
     accumulator.remove(queue, batch);
     const offsetOf = (index: number) => baseOffset < 0 ? -1 : baseOffset + index;
+    const latencyMs = Date.now() - batch.arrivedAt;
     if (log.level <= LogLevels.DEBUG) {
-      const ms = Date.now() - batch.arrivedAt;
-      for (let i = 0; i < records.count; i++) log.debug("delivered", { topic, partition, offset: offsetOf(i), ms });
+      for (let i = 0; i < records.count; i++) {
+        log.debug("delivered", { topic, partition, offset: offsetOf(i), latencyMs });
+      }
     }
     accumulator.settle(batch, (index) => ({
       status: "acknowledged",
       partition,
       offset: offsetOf(index),
       timestamp: logAppendTime >= 0 ? logAppendTime : records.timestampOf(index),
+      latencyMs,
     }));
   }
 

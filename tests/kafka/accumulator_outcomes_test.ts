@@ -101,7 +101,10 @@ class Model {
     const base = log.length;
     log.push(...this.#end(queue, batch, "acknowledged"));
     const { partition } = queue;
-    this.accumulator.settle(batch, (i) => ({ status: "acknowledged", partition, offset: base + i, timestamp: 0 }));
+    this.accumulator.settle(
+      batch,
+      (i) => ({ status: "acknowledged", partition, offset: base + i, timestamp: 0, latencyMs: 0 }),
+    );
   }
 
   reject(queue: PartitionQueue): void {

@@ -5,7 +5,7 @@ import { DeliveryError } from "../../errors.ts";
 import { Delivery, type Outcome } from "../../kafka/delivery.ts";
 
 function at(offset: number): Outcome {
-  return { status: "acknowledged", partition: 0, offset, timestamp: 0 };
+  return { status: "acknowledged", partition: 0, offset, timestamp: 0, latencyMs: 0 };
 }
 
 const GONE: Outcome = { status: "unknown", error: new DeliveryError("aborted", "gone") };

@@ -41,7 +41,10 @@ class Stage {
       for (const batch of [...queue.batches]) {
         const { partition } = queue;
         this.accumulator.remove(queue, batch);
-        this.accumulator.settle(batch, (offset) => ({ status: "acknowledged", partition, offset, timestamp: 0 }));
+        this.accumulator.settle(
+          batch,
+          (offset) => ({ status: "acknowledged", partition, offset, timestamp: 0, latencyMs: 0 }),
+        );
       }
     }
   }
@@ -145,7 +148,7 @@ test("who waits for room is let in as soon as there is enough, or nothing is lef
 
 test("refusing a call leaves the outcomes alone that its records have already", async (stage) => {
   const delivery = new Delivery(2);
-  delivery.settle(0, { status: "acknowledged", partition: 0, offset: 7, timestamp: 0 });
+  delivery.settle(0, { status: "acknowledged", partition: 0, offset: 7, timestamp: 0, latencyMs: 0 });
   stage.intake.refuse(delivery, new DeliveryError("unknown-topic", "gone"));
   assert.deepEqual(await toldOf(delivery), ["acknowledged 0@7", "rejected unknown-topic"]);
   assert.match(await stage.registry.metrics(), /records_total\{outcome="rejected"\} 1/);
