@@ -30,8 +30,8 @@ import type { DeliveryError } from "../errors.ts";
 
 /** A broker answers one connection's requests one after the other: a few on the way keep it busy, more only queue. */
 const MAX_REQUESTS_PER_BROKER = 5;
-/** Largest request, in bytes of batches. Brokers refuse more than 100 MiB (socket.request.max.bytes). */
-const MAX_REQUEST_BYTES = 16 << 20;
+/** A request is full at so many bytes of batches: the broker writes one while the next is on its way and a third made. */
+const MAX_REQUEST_BYTES = 1 << 20;
 /** What a batch says without idempotence. */
 const NO_IDENTITY: BatchIdentity = { producerId: -1n, producerEpoch: -1, baseSequence: -1 };
 
@@ -94,16 +94,16 @@ export class Sender {
     if (this.#stopped) return;
     const now = Date.now();
     this.#outcomes.expire(now);
-    const requests = new Map<Node, Shipment[]>();
+    const requests = new Map<Node, Shipment[][]>();
     let lookAgainAt = Infinity;
     for (const queue of this.#parts.accumulator.active) {
       const readyAt = this.#readyAt(queue, now);
       if (readyAt > now) lookAgainAt = Math.min(lookAgainAt, readyAt);
-      else if (!this.#load(requests, queue)) lookAgainAt = now;
+      else this.#load(requests, queue);
       const waiting = queue.batches.find((batch) => !batch.settled);
       if (waiting) lookAgainAt = Math.min(lookAgainAt, this.#outcomes.deadline(waiting));
     }
-    for (const [node, shipments] of requests) void this.#ship(node, shipments);
+    for (const [node, those] of requests) for (const shipments of those) void this.#ship(node, shipments);
     clearTimeout(this.#timer);
     if (lookAgainAt < Infinity) {
       this.#timer = setTimeout(() => this.#sendWhatIsReady(), Math.max(1, lookAgainAt - now));
@@ -134,16 +134,16 @@ export class Sender {
     );
   }
 
-  /** Adds a queue's first batch to its broker's request, if it still fits. */
-  #load(requests: Map<Node, Shipment[]>, queue: PartitionQueue): boolean {
+  /** Adds a queue's first batch to its broker's last request, or a new one; it waits where the broker has enough. */
+  #load(requests: Map<Node, Shipment[][]>, queue: PartitionQueue): void {
     const node = this.#leader(queue)!;
     const batch = queue.batches[0];
-    const shipments = requests.get(node);
-    if (!shipments) return !!requests.set(node, [{ queue, batch }]);
-    const size = shipments.reduce((sum, shipment) => sum + shipment.batch.records.sizeInBytes, 0);
-    if (size + batch.records.sizeInBytes > MAX_REQUEST_BYTES) return false;
-    shipments.push({ queue, batch });
-    return true;
+    const planned = requests.get(node) ?? [];
+    requests.set(node, planned);
+    const last = planned.at(-1);
+    const size = last?.reduce((sum, shipment) => sum + shipment.batch.records.sizeInBytes, 0) ?? 0;
+    if (last && size + batch.records.sizeInBytes <= MAX_REQUEST_BYTES) last.push({ queue, batch });
+    else if (node.inFlight + planned.length < MAX_REQUESTS_PER_BROKER) planned.push([{ queue, batch }]);
   }
 
   async #ship(node: Node, shipments: Shipment[]): Promise<void> {
