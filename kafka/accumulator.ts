@@ -41,8 +41,14 @@ export class PartitionQueue {
 
   /** Whether a record that came in now would leave at once, as far as this queue knows. */
   get idle(): boolean {
-    return !this.busy && (this.batches.length === 0 || this.batches[0].failures === 0);
+    const [first, second] = this.batches;
+    return !this.busy && !second && !first?.failures;
   }
+}
+
+/** Whether a batch has left, or is about to. */
+function isTaken(batch: Batch, queue: PartitionQueue): boolean {
+  return batch.frozen !== undefined || (queue.busy && queue.batches[0] === batch);
 }
 
 /** Whether a record takes at most so many bytes. Measuring a text takes time, bounding it does not. */
@@ -66,7 +72,7 @@ interface TopicState {
   queues: PartitionQueue[];
   /** Where the search for an idle partition begins. */
   sticky: number;
-  /** What the search found, until a queue gets busy or idle. */
+  /** What the search found, until a queue gets busy or idle, or its batch is full. */
   chosen?: PartitionQueue;
 }
 
@@ -107,7 +113,8 @@ export class Accumulator {
 
   /**
    * Where records without a key go: all that come in at once to one partition, so that they travel in one batch, and
-   * the next ones to the next partition that can send at once (the idea of KIP-480 and KIP-794).
+   * the next ones to the next partition that can send at once, else to the one with the fewest batches before them (the
+   * idea of KIP-480 and KIP-794).
    *
    * @param usable whether a partition has a leader
    */
@@ -118,9 +125,12 @@ export class Accumulator {
     if (chosen && chosen.partition < partitions && usable(chosen.partition)) return chosen;
     state.sticky %= partitions;
     const usables = Array.from({ length: partitions }, (_, i) => (state.sticky + i) % partitions).filter(usable);
-    const idle = usables.find((partition) => this.queue(topic, partition).idle);
-    state.sticky = idle ?? usables[0] ?? state.sticky;
-    return state.chosen = this.queue(topic, state.sticky);
+    const queues = usables.map((partition) => this.queue(topic, partition));
+    const least = Math.min(...queues.map(({ batches }) => batches.length));
+    const found = queues.find(({ idle }) => idle) ?? queues.find(({ batches }) => batches.length === least);
+    state.chosen = found ?? this.queue(topic, state.sticky);
+    state.sticky = state.chosen.partition;
+    return state.chosen;
   }
 
   /**
@@ -130,14 +140,15 @@ export class Accumulator {
    * @throws {TypeError} when it cannot be encoded
    */
   append(queue: PartitionQueue, record: ProducerRecord, now: number, delivery: Delivery, index: number): void {
-    let batch = queue.batches[queue.batches.length - 1];
-    const isNew = batch === undefined || !this.#accepts(batch, queue, record, now);
-    if (isNew) batch = new Batch(now);
+    const last = queue.batches[queue.batches.length - 1];
+    const isNew = last === undefined || !this.#accepts(last, queue, record, now);
+    const batch = isNew ? new Batch(now) : last;
     const before = batch.records.sizeInBytes;
     batch.append(record, now, delivery, index);
     if (isNew) {
       queue.batches.push(batch);
       this.active.add(queue);
+      if (last && !isTaken(last, queue)) this.#topic(queue.topic).chosen = undefined; // full: on to another partition
     }
     const bytes = batch.records.sizeInBytes - before;
     batch.reservedBytes += bytes;
@@ -147,10 +158,9 @@ export class Accumulator {
 
   /** A batch is closed by being sent, by being full, and by age: its deadline is that of its first record. */
   #accepts(batch: Batch, queue: PartitionQueue, record: ProducerRecord, now: number): boolean {
-    const taken = batch.frozen !== undefined || (queue.busy && queue.batches[0] === batch);
     const full = !fits(record, this.#limits.batchBytes - batch.records.sizeInBytes);
     const old = now - batch.arrivedAt > this.#limits.deliveryTimeoutMs / 10;
-    return !taken && !full && !old;
+    return !isTaken(batch, queue) && !full && !old;
   }
 
   /** Tells everybody who waits for a batch its outcome, and gives its bytes back to the buffer. */

@@ -24,7 +24,13 @@ function values(count: number, bytes = 100): ProducerRecord[] {
   return Array.from({ length: count }, () => ({ value: "x".repeat(bytes) }));
 }
 
-const done: (index: number) => Outcome = (offset) => ({ status: "acknowledged", partition: 0, offset, timestamp: 0 });
+const done: (index: number) => Outcome = (offset) => ({
+  status: "acknowledged",
+  partition: 0,
+  offset,
+  timestamp: 0,
+  latencyMs: 0,
+});
 
 /** As the sender does when the broker has acknowledged a queue's first batch. */
 function acknowledgeFirst(accumulator: Accumulator, queue: PartitionQueue): void {
@@ -210,6 +216,30 @@ test("keyless records leave a busy partition for one that has become idle", () =
   acknowledgeFirst(accumulator, idle);
   idle.busy = false;
   assert.equal(choose(), idle);
+});
+
+test("keyless records go on to another partition when a batch is full: each sends one at a time", () => {
+  const accumulator = new Accumulator(LIMITS);
+  const counts = () => [0, 1, 2].map((partition) => accumulator.queue("t", partition).batches.length);
+  for (let i = 0; i < 80; i++) append(accumulator, accumulator.stickyQueue("t", 3, () => true), values(1));
+  assert.ok(Math.max(...counts()) - Math.min(...counts()) <= 1, `${counts()}`);
+  assert.ok(Math.max(...counts()) > 2);
+});
+
+test("keyless records gather in one partition while batches are on their way in all", () => {
+  const accumulator = new Accumulator(LIMITS);
+  const queues = [0, 1, 2].map((partition) => accumulator.queue("t", partition));
+  for (const queue of queues) {
+    append(accumulator, queue, values(1));
+    accumulator.served(queue);
+    queue.busy = true;
+  }
+  const chosen = Array.from({ length: 5 }, () => {
+    const queue = accumulator.stickyQueue("t", 3, () => true);
+    append(accumulator, queue, values(1));
+    return queue;
+  });
+  assert.equal(new Set(chosen).size, 1);
 });
 
 test("keyless records leave a partition that has lost its leader", () => {
