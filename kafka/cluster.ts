@@ -11,6 +11,7 @@ import { requests } from "kafkajs/src/protocol/requests/index.js";
 import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
 import type { KafkaClient } from "./client.ts";
 import { clusterFactory } from "./patches.ts";
+import { sleep } from "./wait.ts";
 
 // deno-lint-ignore no-explicit-any -- kafkajs's internals have no types
 type Untyped = any;
@@ -154,14 +155,38 @@ function adaptBrokers(brokerPool: Untyped, client: KafkaClient): void {
     const send = connectionPool.send.bind(connectionPool);
     connectionPool.send = (request: Untyped) =>
       closeOnTimeout(client, connectionPool, () => send({ ...request, response: unthrottled(request.response) }));
-    broker.metadata = (topics: string[]) =>
-      connectionPool.send({
-        request: metadataRequest({ topics, allowAutoTopicCreation: false }),
-        response: { decode: metadataResponse.decode, parse: (data: unknown) => Promise.resolve(data) },
-        logResponseError: false,
-      });
+    broker.metadata = (topics: string[]) => metadataFrom(brokerPool, broker, topics);
     return broker;
   };
+}
+
+/** A broker that is silent for so long, in ms, may be frozen, or behind a network that is gone. */
+const SILENCE_MS = 1_000;
+
+/**
+ * Asks a broker, and two others where it is silent: else one that is frozen, whose connection looks like any other,
+ * would keep us from learning who leads its partitions now, for as long as a request may take and again and again.
+ */
+async function metadataFrom(brokerPool: Untyped, broker: Untyped, topics: string[]): Promise<unknown> {
+  const first = askMetadata(broker, topics);
+  const answered = new AbortController();
+  first.finally(() => answered.abort()).catch(() => {});
+  await sleep(SILENCE_MS, answered.signal);
+  if (answered.signal.aborted) return await first;
+  const others = Object.values<Untyped>(brokerPool.brokers).filter((other) => other !== broker);
+  const nearest = others.sort((a, b) => Number(b.isConnected()) - Number(a.isConnected())).slice(0, 2);
+  return await Promise.any([
+    first,
+    ...nearest.map(async ({ nodeId }) => await askMetadata(await brokerPool.findBroker({ nodeId }), topics)),
+  ]);
+}
+
+async function askMetadata({ connectionPool }: Untyped, topics: string[]): Promise<unknown> {
+  return await connectionPool.send({
+    request: metadataRequest({ topics, allowAutoTopicCreation: false }),
+    response: { decode: metadataResponse.decode, parse: (data: unknown) => Promise.resolve(data) },
+    logResponseError: false,
+  });
 }
 
 function unthrottled(response: Untyped): Untyped {

@@ -17,6 +17,8 @@ const REFRESH_MS = 5_000;
 const PAUSE_MS = 50;
 /** A topic that did not exist is looked for again after this time. */
 const UNKNOWN_TOPIC_MS = 1_000;
+/** A topic that was there is taken for deleted after this time: brokers that come back need one to hear of it. */
+const GONE_MS = 3_000;
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 
 /** Keeps a cluster's metadata. */
@@ -27,6 +29,8 @@ export class Metadata {
   readonly #log: Logger;
   readonly #topics = new Map<string, TopicMetadata>();
   readonly #missing = new Map<string, number>();
+  /** Topics that were there, and since when brokers say that they are not. */
+  readonly #goneSince = new Map<string, number>();
   readonly #looks = new Map<string, Promise<TopicMetadata>>();
   #state: "new" | "up" | "down" = "new";
   #problem: unknown = new Error("no connection yet");
@@ -156,9 +160,19 @@ export class Metadata {
     }
     const before = JSON.stringify([...this.#topics.values()]);
     const topics = await this.#cluster.fetchMetadata([...this.#topics.keys()]);
-    for (const topic of topics) this.#topics.set(topic.topic, topic);
+    for (const topic of topics) if (!this.#mayComeBack(topic)) this.#topics.set(topic.topic, topic);
     this.#missing.clear();
     if (before !== JSON.stringify([...this.#topics.values()])) this.onChange();
+  }
+
+  /** A broker that was away may not have heard of a topic yet; what is known of it goes on to hold for a while. */
+  #mayComeBack({ topic, code }: TopicMetadata): boolean {
+    const gone = code === UNKNOWN_TOPIC_OR_PARTITION && this.#topics.get(topic)?.code === 0;
+    if (!gone) this.#goneSince.delete(topic);
+    if (!gone) return false;
+    const since = this.#goneSince.get(topic) ?? Date.now();
+    this.#goneSince.set(topic, since);
+    return Date.now() - since < GONE_MS;
   }
 
   #enter(state: "up" | "down"): void {

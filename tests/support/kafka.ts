@@ -76,6 +76,8 @@ export interface TopicOptions {
   partitions?: number;
   /** As many as the brokers' default. */
   replicas?: number;
+  /** The brokers of each partition, the leader first; instead of both. */
+  assignment?: readonly number[][];
   /** https://kafka.apache.org/documentation/#topicconfigs */
   config?: Record<string, string>;
 }
@@ -89,11 +91,14 @@ export interface TestTopic extends AsyncDisposable {
 /** Makes a topic for one test: `await using topic = await createTopic(bootstrap, { partitions: 3 })`. */
 export async function createTopic(bootstrap: string, options: TopicOptions = {}): Promise<TestTopic> {
   const name = `test-${crypto.randomUUID()}`;
-  const { partitions = 1, replicas = -1, config = {} } = options;
+  const { partitions = 1, replicas = -1, assignment, config = {} } = options;
   const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
   await withAdmin(bootstrap, async (admin) => {
-    const topic = { topic: name, numPartitions: partitions, replicationFactor: replicas, configEntries };
-    await admin.createTopics({ topics: [topic], waitForLeaders: false });
+    const placed = assignment?.map((replicas, partition) => ({ partition, replicas: [...replicas] }));
+    const where = placed
+      ? { numPartitions: -1, replicationFactor: -1, replicaAssignment: placed }
+      : { numPartitions: partitions, replicationFactor: replicas };
+    await admin.createTopics({ topics: [{ topic: name, configEntries, ...where }], waitForLeaders: false });
     // kafkajs's own waiting gives up when the broker that it asks has not heard of the topic yet.
     await waitFor(() => hasLeaders(admin, name), { what: `the leaders of topic ${name}` });
   });
