@@ -26,9 +26,14 @@ export interface KafkaOfFile {
 }
 
 /** To be called once, at the top of a test file. */
-export function kafkaOfFile(options: Pick<LocalKafkaOptions, "brokers" | "properties"> = {}): KafkaOfFile {
+export function kafkaOfFile(options: Pick<LocalKafkaOptions, "brokers" | "heap"> = {}): KafkaOfFile {
   let cluster: ProxiedKafka | undefined;
   Deno.test.beforeAll(async () => void (cluster = await startProxiedKafka(options)));
+  // Between tests, as stages may stand side by side within one.
+  Deno.test.afterEach(async () => {
+    for (const proxy of cluster!.proxies) proxy.heal(); // a test that failed may have left it broken
+    await noConnections(cluster!);
+  });
   Deno.test.afterAll(async () => await cluster?.[Symbol.asyncDispose]());
   return {
     get cluster() {
@@ -106,10 +111,23 @@ export class Stage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const proxy of this.#cluster.proxies) proxy.heal(); // a test that failed may have left it broken
     await this.#stack.disposeAsync();
-    await noConnections(this.#cluster);
   }
+}
+
+/**
+ * Runs cases that wait more than they work at the same time. Each is to have a stage of its own, and faults that hit
+ * its topic alone.
+ *
+ * @throws {AggregateError} of those that failed, each with its case
+ */
+export async function sideBySide<T>(cases: readonly T[], run: (each: T) => Promise<void>): Promise<void> {
+  const results = await Promise.allSettled(cases.map(run));
+  const failures = results.flatMap((result, i) => {
+    if (result.status === "fulfilled") return [];
+    return [new Error(`case ${JSON.stringify(cases[i])}: ${result.reason}`, { cause: result.reason })];
+  });
+  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} of ${cases.length} cases failed`);
 }
 
 /** A producer that is not started yet, with settings from flags alone. */
@@ -138,6 +156,8 @@ async function noConnections({ proxies }: ProxiedKafka): Promise<void> {
 /** What was sent and told, for the checker. */
 export class History {
   readonly events: SendEvent[] = [];
+  /** The first error of those that were not acknowledged, to be shown where a test did not expect one. */
+  firstError?: Error;
   readonly #producer: Producer;
   readonly #topic: string;
   #clock = 0;
@@ -156,7 +176,9 @@ export class History {
     const outcomes = await this.#producer.send(records, { topic: this.#topic, signal });
     const end = this.#clock++;
     for (const [i, { value, key }] of records.entries()) {
-      this.events.push({ value, key, start, end, ...seen(outcomes[i]) });
+      const outcome = outcomes[i];
+      this.events.push({ value, key, start, end, ...seen(outcome) });
+      if (outcome.status !== "acknowledged") this.firstError ??= outcome.error;
     }
     return outcomes;
   }

@@ -118,3 +118,14 @@ Deno.test("a stream to a topic that does not exist tells it for every record", a
   const outcomes = await drain(stage.producer.deliver(source("a", 3).chunks(), { topic: "there-is-no-such-topic" }));
   assert.deepEqual(outcomes.map(told), Array(3).fill("rejected unknown-topic 3"));
 });
+
+Deno.test("a stream whose source breaks while calls are under way tells its reader, and delivers what came before", async () => {
+  await using stage = await kafka.stage();
+  async function* breaking(): AsyncGenerator<ProducerRecord[]> {
+    for (let i = 0; i < 20; i++) yield [{ value: `${i}`, partition: 0 }];
+    await Promise.reject(new Error("the source broke"));
+  }
+  await assert.rejects(drain(stage.producer.deliver(breaking(), { topic: stage.topic })), /the source broke/);
+  assert.equal(await stage.producer.flush({ deadline: Date.now() + 5_000 }), 0);
+  assert.deepEqual(await stage.log(), Array.from({ length: 20 }, (_, i) => `${i}`));
+});
