@@ -68,6 +68,22 @@ test("a refusal that may pass keeps bytes and sequence for the next attempt, whi
   assert.equal(await stage.metric('retries_total{error="NOT_ENOUGH_REPLICAS"}'), 1);
 });
 
+test("what comes in while a batch waits for another attempt goes into the next one, and the bytes stay", async (stage) => {
+  const first = stage.send(1);
+  await stage.leave();
+  const [batch] = stage.queue.batches;
+  const { frozen } = batch;
+  stage.fail(true);
+  const second = stage.send(1);
+  assert.deepEqual(stage.queue.batches.map(({ records }) => records.count), [1, 1]);
+  assert.equal(batch.frozen, frozen);
+  for (const offset of [9, 10]) {
+    await stage.leave();
+    stage.answer(0, offset);
+  }
+  assert.deepEqual([await toldOf(first), await toldOf(second)], [["acknowledged 4@9"], ["acknowledged 4@10"]]);
+});
+
 test("what was only ever refused, or never sent, is not written when its time is up", async (stage) => {
   const delivery = stage.send(1);
   await stage.leave();
