@@ -8,10 +8,11 @@
  */
 import { ConfigError } from "../errors.ts";
 import { consume } from "./consume.ts";
+import { http } from "./http.ts";
 import { produce } from "./produce.ts";
 import { type Benchmark, writeReport } from "./results.ts";
 
-const BENCHMARKS: Record<string, Benchmark> = { consume, produce };
+const BENCHMARKS: Record<string, Benchmark> = { consume, http, produce };
 
 function usage(): string {
   const lines = Object.entries(BENCHMARKS).map(([name, { about }]) => `  ${name.padEnd(10)}${about}`);
