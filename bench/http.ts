@@ -96,7 +96,7 @@ function contestant({ kafka, payloads, pressure }: Field, { name, path, load, re
         if (failed > 0) throw new Error(`${name}: ${failed} of ${requests} requests failed; expected none`);
         return {
           "requests/s": requests / seconds,
-          "records/s": requests * records / seconds,
+          ...(records > 1 ? { "records/s": requests * records / seconds } : {}),
           "p50 ms": p50,
           "p99 ms": p99,
           "requests/CPU s": requests / (after.cpuSeconds - before.cpuSeconds),

@@ -39,7 +39,9 @@ export async function findWrk(): Promise<Tool> {
 
 /** The command that puts a load on a URL; its body is written into the folder. */
 export function wrkCommand(url: string, load: Load, { pressure, folder }: { pressure: Pressure; folder: string }) {
-  const script = join(folder, `load-${load.contentType.replaceAll(/\W/g, "-")}-${load.body.length}.lua`);
+  const { contentType, body, reconnect } = load;
+  const name = `${contentType.replaceAll(/\W/g, "-")}-${body.length}${reconnect ? "-reconnect" : ""}`;
+  const script = join(folder, `load-${name}.lua`);
   const { connections, seconds } = pressure;
   return { script, command: ["wrk", "-t1", `-c${connections}`, `-d${seconds}s`, "-s", script, url] };
 }
