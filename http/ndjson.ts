@@ -17,7 +17,7 @@ import { errorMembers, failureOf } from "./delivery.ts";
 import { ErrorCode, HttpError } from "./errors.ts";
 import { NDJSON } from "./media_types.ts";
 import { Positions } from "./positions.ts";
-import { type Fate, RecordStream } from "./record_stream.ts";
+import { type Chunk, RecordStream } from "./record_stream.ts";
 import type { Call, RecordSink } from "./types.ts";
 
 /** Broken lines that may come before the first record that Kafka takes; without one the answer is no 200. */
@@ -59,7 +59,7 @@ export async function streamRecords(
   });
   await results.whenClear;
   if (results.count.acknowledged > 0) {
-    input.answered();
+    input.answering = true;
     return new Response(results.stream(), { headers: { "content-type": NDJSON } });
   }
   input.stop();
@@ -103,7 +103,7 @@ class Results {
   /** Takes outcomes as they come, until there are no more. */
   async pump(outcomes: AsyncIterable<Outcome[]>): Promise<void> {
     for await (const chunk of outcomes) {
-      this.#waiting.push(this.#take(chunk, this.#input.fates.shift()!));
+      this.#waiting.push(this.#take(chunk, this.#input.handedOver.shift()!));
       if (this.#input.pausing) this.clientWaits();
       const hopeless = this.count.acknowledged === 0 && this.#failures.length >= MAX_FAILURES_FIRST;
       if (hopeless || this.#input.lines > MAX_KEPT) this.#clear.resolve();
@@ -115,11 +115,12 @@ class Results {
     this.#changed();
   }
 
-  #take(outcomes: Outcome[], fates: readonly Fate[]): ChunkResult {
-    const result: ChunkResult = { lines: fates.length, positions: new Positions(), failures: new Map() };
+  #take(outcomes: Outcome[], { lines, errors }: Chunk): ChunkResult {
+    const result: ChunkResult = { lines: lines.length, positions: new Positions(), failures: new Map() };
     let next = 0;
-    for (let i = 0; i < fates.length; i++) {
-      const { line, error } = fates[i];
+    for (let i = 0; i < lines.length; i++) {
+      const line = lines[i];
+      const error = errors.size > 0 ? errors.get(i) : undefined;
       if (error) {
         this.count.broken++;
         this.#failed(error);

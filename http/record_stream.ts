@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { isUtf8 } from "node:buffer";
 import type { ProducerRecord } from "../kafka/record.ts";
 import type { BodyReader } from "./body.ts";
 import { RecordParser } from "./envelope.ts";
@@ -22,10 +21,12 @@ const PAUSE_MS = 250;
 const MAX_BACKLOG_BYTES = 256 << 20;
 const MEMORY_CHECK_BYTES = 4 << 20;
 
-/** What became of a line: its record is under way, or it is broken. */
-export interface Fate {
-  line: number;
-  error?: HttpError;
+/** Lines that were handed over together, as records where they are not broken. */
+export interface Chunk {
+  /** Numbers of the lines. */
+  lines: number[];
+  /** What is wrong with those that are broken, by their place in the chunk. */
+  errors: Map<number, HttpError>;
 }
 
 /** Reads a request as a stream of records. */
@@ -35,10 +36,12 @@ export class RecordStream {
   lines = 0;
   /** Whether the client has sent nothing for a while. */
   pausing = false;
+  /** Whether the answer has begun: Deno.serve takes in what we don't then, so that its memory must be watched. */
+  answering = false;
   /** Called when a pause begins. */
   onPause: () => void = () => {};
-  /** For each chunk that was handed over, what is to be told about each of its lines. */
-  readonly fates: Fate[][] = [];
+  /** What was handed over, in order; who tells what became of it takes it out. */
+  readonly handedOver: Chunk[] = [];
   readonly #call: Call;
   readonly #body: BodyReader;
   readonly #parser: RecordParser;
@@ -69,11 +72,16 @@ export class RecordStream {
   /** Never throws: what was read before the client broke off must still get its outcome. */
   async *chunks(): AsyncGenerator<ProducerRecord[], void, undefined> {
     for await (const piece of this.#pieces()) {
-      yield* this.#chunksOf(this.#splitter.split(piece));
+      this.#splitter.push(piece);
+      yield* this.#chunksOf(() => this.#splitter.next());
       if (this.#ended) return;
     }
-    const rest = this.brokeOff === undefined ? this.#splitter.rest() : undefined;
-    if (rest) yield* this.#chunksOf([rest]);
+    let rest = this.brokeOff === undefined ? this.#splitter.rest() : undefined;
+    yield* this.#chunksOf(() => {
+      const line = rest;
+      rest = undefined;
+      return line;
+    });
   }
 
   async *#pieces(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -109,34 +117,36 @@ export class RecordStream {
     }
   }
 
-  *#chunksOf(lines: Iterable<Line>): Generator<ProducerRecord[], void, undefined> {
+  *#chunksOf(next: () => Line | undefined): Generator<ProducerRecord[], void, undefined> {
     let records: ProducerRecord[] = [];
-    let fates: Fate[] = [];
-    for (const line of lines) {
+    let chunk: Chunk = { lines: [], errors: new Map() };
+    for (let line = next(); line; line = next()) {
       this.lines = line.number;
+      chunk.lines.push(line.number);
       try {
         records.push(this.#parse(line));
-        fates.push({ line: line.number });
       } catch (error) {
-        fates.push({ line: line.number, error: toHttpError(error) });
+        chunk.errors.set(chunk.lines.length - 1, toHttpError(error));
         if (this.#stopOnError) {
           this.stop(`line ${line.number} is wrong`);
           break;
         }
       }
-      if (fates.length < CHUNK_RECORDS) continue;
-      this.fates.push(fates);
+      if (chunk.lines.length < CHUNK_RECORDS) continue;
+      this.handedOver.push(chunk);
       yield records;
-      [records, fates] = [[], []];
+      [records, chunk] = [[], { lines: [], errors: new Map() }];
     }
-    if (fates.length === 0) return;
-    this.fates.push(fates);
+    if (chunk.lines.length === 0) return;
+    this.handedOver.push(chunk);
     yield records;
   }
 
-  #parse({ bytes }: Line): ProducerRecord {
-    if (!bytes) throw new HttpError(413, `The line is too long; expected at most ${this.#body.maxBytes} bytes`);
-    if (!isUtf8(bytes)) throw new HttpError(400, "The line is not valid UTF-8; expected JSON in UTF-8");
+  #parse({ bytes, fault }: Line): ProducerRecord {
+    if (fault === "too long") {
+      throw new HttpError(413, `The line is too long; expected at most ${this.#body.maxBytes} bytes`);
+    }
+    if (fault) throw new HttpError(400, "The line is not valid UTF-8; expected JSON in UTF-8");
     const record = this.#parser.parse(bytes);
     if (this.#partition === undefined) return record;
     if (record.partition !== undefined && record.partition !== this.#partition) {
@@ -151,13 +161,9 @@ export class RecordStream {
     if (this.#stopOnError) this.stop("a record was not delivered");
   }
 
-  /** From now on Deno.serve takes in what we don't, so that its memory must be watched. */
-  answered(): void {
-    this.#rssAtAnswer = Deno.memoryUsage().rss;
-  }
-
   #checkMemory(bytes: number): void {
-    if (this.#rssAtAnswer === undefined) return;
+    if (!this.answering) return;
+    this.#rssAtAnswer ??= Deno.memoryUsage().rss;
     this.#unchecked += bytes;
     if (this.#unchecked < MEMORY_CHECK_BYTES) return;
     this.#unchecked = 0;
