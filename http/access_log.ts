@@ -19,8 +19,8 @@ export interface AccessEntry {
   status: number;
   /** How long it took, in ms. */
   ms: number;
+  /** Without anything that JSON would escape, and so is the client's address. */
   id: string;
-  /** The client's address. */
   client: string;
   /** Name of the token, if it had one. */
   token: string | undefined;
@@ -90,7 +90,7 @@ function formatJson({ method, path, status, ms, id, client, token }: AccessEntry
   return `{"time":"${time}","level":"INFO","component":"http","message":${
     quote(`${method} ${path} ${status}`)
   },"status":${status},` +
-    `"ms":${ms.toFixed(2)},"id":${quote(id)},"client":${quote(client)}${name}}\n`;
+    `"ms":${ms.toFixed(2)},"id":"${id}","client":"${client}"${name}}\n`;
 }
 
 function formatText({ method, path, status, ms, id, client, token }: AccessEntry, time: string): string {

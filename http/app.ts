@@ -116,7 +116,7 @@ export class App {
   }
 
   /** The cheapest checks come first. */
-  async #answer(exchange: Exchange): Promise<Response> {
+  #answer(exchange: Exchange): Response | Promise<Response> {
     const { request, id } = exchange;
     const { path, query } = parseTarget(request.url);
     exchange.path = path;
@@ -137,7 +137,7 @@ export class App {
       if (this.#atWork > this.#config.maxConnections) throw this.#tooMuch();
     }
     const { stopping, hold } = this;
-    return await route.handle({ request, id, query, token, parameters, stopping, hold });
+    return route.handle({ request, id, query, token, parameters, stopping, hold });
   }
 
   #tooMuch(): HttpError {

@@ -51,7 +51,7 @@ export function produceHandler(sink: RecordSink, { body, gate, log }: ProduceOpt
       return new Response(`{"offsets":${offsetsJson(outcomes)},"key_schema_id":null,"value_schema_id":null}`, ANSWER);
     };
     const key = headers.get("idempotency-key");
-    if (key === null) return await deliver();
+    if (key === null) return deliver();
     const scope = `${token?.name ?? ""} ${topic} ${partition ?? ""} ${format}`;
     return await answers.run(key, { scope, body: bytes }, deliver);
   };
