@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Validator } from "@seriousme/openapi-schema-validator";
 import { z } from "zod";
 import { answers } from "../../http/schemas.ts";
 import { answer, startApp } from "./app_test_util.ts";
@@ -14,6 +15,14 @@ Deno.test("every route is described, and the document leads nowhere that is not 
   assert.deepEqual(Object.keys(document.paths["/topics/{topic}"]).sort(), ["get", "post"]);
   const { parameters } = document.paths["/topics/{topic}/partitions/{partition}"].get;
   assert.deepEqual(parameters.map((p: { name: string }) => p.name), ["topic", "partition"]);
+});
+
+Deno.test("the document is OpenAPI 3.1, says a validator", async () => {
+  await using t = await startApp();
+  const validator = new Validator();
+  const { valid, errors } = await validator.validate(await answer(t.request("/openapi.json"), 200));
+  assert.ok(valid, JSON.stringify(errors));
+  assert.equal(validator.version, "3.1");
 });
 
 Deno.test("the examples of the document are taken as they are", async () => {
