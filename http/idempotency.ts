@@ -76,8 +76,9 @@ export class IdempotentAnswers {
     for (const [name, { at, answer }] of this.#entries) {
       const tooMany = this.#entries.size > MAX_ENTRIES || this.#length > MAX_LENGTH;
       if (at > oldest && !tooMany) break;
+      if (!answer) continue; // still at work: without its entry, it could be done a second time
       this.#entries.delete(name);
-      this.#length -= answer?.body.length ?? 0;
+      this.#length -= answer.body.length;
     }
     return this.#entries.get(name);
   }

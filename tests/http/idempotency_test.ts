@@ -85,3 +85,15 @@ Deno.test("memory is bounded: the oldest answers are forgotten first", unit, asy
   await run("small", "a");
   assert.equal(calls(), 3); // "small" was done twice, "last" once
 });
+
+Deno.test("a request at work is not forgotten, however many come after it", unit, async () => {
+  const { run, calls } = setUp();
+  const { promise, resolve } = Promise.withResolvers<Response>();
+  const slow = run("slow", "a", () => promise);
+  for (let i = 0; i < 10_100; i++) await run(`quick-${i}`, "a");
+  await assert.rejects(run("slow", "a"), { status: 409 });
+  resolve(new Response("done"));
+  await slow;
+  assert.equal(await (await run("slow", "a")).text(), "done");
+  assert.equal(calls(), 10_100);
+});
