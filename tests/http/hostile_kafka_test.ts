@@ -104,7 +104,7 @@ Deno.test("methods and targets that are not ours are refused", async () => {
     OPTIONS: [`OPTIONS /names HTTP/1.1\r\n${HOST}\r\n`, [204]],
     "OPTIONS *": [`OPTIONS * HTTP/1.1\r\n${HOST}\r\n`, [404]],
     TRACE: [`TRACE /names HTTP/1.1\r\n${HOST}\r\n`, [405]],
-    CONNECT: [`CONNECT localhost:80 HTTP/1.1\r\n${HOST}\r\n`, [404]],
+    CONNECT: [`CONNECT localhost:80 HTTP/1.1\r\n${HOST}\r\n`, [405]],
     FOO: [`FOO /names HTTP/1.1\r\n${HOST}\r\n`, [405]],
     "a method in small letters": [`post /names HTTP/1.1\r\n${HOST}\r\n`, [405]],
     "dots": [target("/../healthz"), [404]],
