@@ -5,14 +5,16 @@ import { t } from "./texts.js";
 const STATES = { Stable: "stateStable", Empty: "stateEmpty", PreparingRebalance: "stateRebalance" };
 STATES.CompletingRebalance = STATES.PreparingRebalance;
 const COLOURS = 6;
+/** Groups on the page. */
+const GROUPS = 30;
 
 let last = {};
 let drawn = "";
 let choose;
 
 /** What Kafka says, once a second; drawn where it differs. */
-export function update({ topics, extents, groups }, topic) {
-  last = { topics, extents, groups, topic };
+export function update({ topics = last.topics, extents, groups, groupsProblem }, topic) {
+  last = { topics, extents, groups, groupsProblem, topic };
   const text = JSON.stringify(last);
   if (text === drawn) return;
   drawn = text;
@@ -21,10 +23,18 @@ export function update({ topics, extents, groups }, topic) {
 
 /** After a change of the language as well. */
 export function redraw() {
-  const { topics = [], extents, groups = [], topic } = last;
+  const { topics = [], extents, groups = [], groupsProblem, topic } = last;
   drawTopics(topics, topic);
+  const told = groupsProblem
+    ? t("groupsUnknown", { problem: groupsProblem })
+    : groups.length === 0
+    ? t("noGroups")
+    : groups.length > GROUPS
+    ? t("moreGroups", { n: number(groups.length - GROUPS) })
+    : undefined;
   byId("groups").replaceChildren(
-    ...(groups.length === 0 ? [el("p", { className: "note" }, t("noGroups"))] : groups.map(groupCard)),
+    ...groups.slice(0, GROUPS).map(groupCard),
+    ...(told ? [el("p", { className: "note" }, told)] : []),
   );
   const partitions = extents?.partitions ?? [];
   const head = ["partition", "leaderHead", "replicas", "inSync", "start", "end", "records"].map((name) => t(name));
@@ -33,8 +43,8 @@ export function redraw() {
     leader < 0 ? el("b", { className: "bad" }, t("none")) : `${leader}`,
     replicas.join(", "),
     el("span", { className: inSync.length < replicas.length ? "bad" : "" }, inSync.join(", ")),
-    told(beginning),
-    told(end),
+    offsetText(beginning),
+    offsetText(end),
     beginning === null || end === null ? "–" : number(end - beginning),
   ]);
   const problem = extents?.problem;
@@ -43,7 +53,7 @@ export function redraw() {
   );
 }
 
-function told(offset) {
+function offsetText(offset) {
   return offset === null ? "–" : number(offset);
 }
 
@@ -75,7 +85,7 @@ function groupCard({ group, state, members, partitions }, i) {
     ({ topic, partition, committed = null, endOffset = null, lag = null }) => {
       const member = owner(topic, partition);
       const name = member ? memberName(member) : el("span", { className: "note" }, t("nobody"));
-      return [topic, `${partition}`, told(committed), told(endOffset), told(lag), name];
+      return [topic, `${partition}`, offsetText(committed), offsetText(endOffset), offsetText(lag), name];
     },
   );
   return el(

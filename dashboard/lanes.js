@@ -85,11 +85,10 @@ class Lane {
       const mark = this.marks.children[i] ?? this.marks.appendChild(makeMark());
       const lag = committed === null ? null : Math.max(0, top - committed);
       mark.className = `mark colour-${colour}`;
-      mark.firstChild.style.width = lag === null ? "0" : percent(lag, span);
-      const text = lag === null
-        ? t("groupNone", { group })
-        : t("groupMark", { group, committed: number(committed), lag: number(lag) });
-      setText(mark.lastChild, text);
+      mark.lastChild.style.width = lag === null ? "0" : percent(lag, span);
+      setText(mark.children[0], group);
+      const numbers = lag === null ? undefined : { committed: number(committed), lag: number(lag) };
+      setText(mark.children[1], numbers ? t("groupMark", numbers) : t("groupNone"));
     });
   }
 }
@@ -99,7 +98,7 @@ function percent(part, span) {
 }
 
 function makeMark() {
-  return el("li", {}, el("i", { className: "bar" }), el("span", {}));
+  return el("li", {}, el("bdi", { className: "mark-group" }), el("span", {}), el("i", { className: "bar" }));
 }
 
 function makeChip() {

@@ -40,7 +40,10 @@ interface State {
 interface Viewer {
   topic: string;
   token: Token | undefined;
-  send(event: string, data: unknown): void;
+  /** The topics that it was told last: they are told again only when there are others. */
+  topics?: string;
+  /** @returns whether there was room for it */
+  send(event: string, data: unknown): boolean;
   end(): void;
 }
 
@@ -98,8 +101,9 @@ export class PageFeed {
       topic,
       token,
       send: (event, data) => {
-        if (signal.aborted || controller.desiredSize! <= 0) return;
+        if (signal.aborted || controller.desiredSize! <= 0) return false;
         controller.enqueue(encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`));
+        return true;
       },
       end: () => {
         if (signal.aborted) return;
@@ -118,7 +122,7 @@ export class PageFeed {
         stopping.addEventListener("abort", farewell);
         viewer.send("hello", this.#hello(viewer));
         void this.#lookFor([viewer]);
-        void followLanes(this.#parts, { topic, signal, send: (news) => viewer.send("records", news) });
+        void followLanes(this.#parts, { topic, signal, send: (news) => void viewer.send("records", news) });
       },
       cancel: forget,
     }, { highWaterMark: MAX_WAITING });
@@ -151,16 +155,23 @@ export class PageFeed {
       await atMost(PATIENCE_MS, this.#look.look([...topics]));
       if (sample) sample.lag = this.#look.lag((topic) => this.#parts.gate.isOpen(topic, undefined));
     }
-    for (const viewer of viewers) viewer.send("second", { state, sample, ...this.#seenBy(viewer) });
+    for (const viewer of viewers) {
+      if (!viewer.send("second", { state, sample, ...this.#seenBy(viewer) })) viewer.topics = undefined;
+    }
   }
 
-  #seenBy({ topic, token }: Viewer) {
+  #seenBy(viewer: Viewer) {
+    const { topic, token } = viewer;
     const isOpen = (topic: string) => this.#parts.gate.isOpen(topic, token);
-    const { topics, groups, extents } = this.#look;
+    const { groups, groupsProblem, extents } = this.#look;
+    const topics = this.#look.topics.filter(isOpen);
+    const known = viewer.topics;
+    viewer.topics = topics.join();
     const open = <T extends { topic: string }>(partitions: readonly T[]) => partitions.filter((p) => isOpen(p.topic));
     return {
-      topics: topics.filter(isOpen),
+      topics: viewer.topics === known ? undefined : topics,
       extents: extents.get(topic),
+      groupsProblem,
       groups: groups.map((group) => ({
         ...group,
         partitions: open(group.partitions),

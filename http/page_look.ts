@@ -9,6 +9,8 @@ import type { PageParts } from "./page.ts";
 
 /** After a look that took long comes a pause so many times as long: a cluster with a thousand groups is left in peace. */
 const PAUSE_FACTOR = 9;
+/** Groups whose lag is kept with each sample. */
+const MOST_LAGS = 20;
 
 /** The partitions of a topic, or why they are not known. */
 export type Extents = { partitions: PartitionExtent[] } | { problem: string };
@@ -17,6 +19,8 @@ export type Extents = { partitions: PartitionExtent[] } | { problem: string };
 export class PageLook {
   topics: string[] = [];
   groups: GroupStanding[] = [];
+  /** Why the groups cannot be seen; undefined while they can. */
+  groupsProblem?: string;
   readonly extents = new Map<string, Extents>();
   readonly #view: PageParts["view"];
   #looking?: Promise<void>;
@@ -27,12 +31,12 @@ export class PageLook {
     this.#view = view;
   }
 
-  /** How many records each group has before it, in all topics that count. */
+  /** How many records groups have before them, in all topics that count; of many groups, those with the most. */
   lag(counts: (topic: string) => boolean): Record<string, number> {
-    return Object.fromEntries(this.groups.map(({ group, partitions }) => [
-      group,
-      partitions.reduce((sum, { topic, lag }) => sum + (counts(topic) ? lag ?? 0 : 0), 0),
-    ]));
+    const lags = this.groups.map(({ group, partitions }) =>
+      [group, partitions.reduce((sum, { topic, lag }) => sum + (counts(topic) ? lag ?? 0 : 0), 0)] as const
+    );
+    return Object.fromEntries(lags.length > MOST_LAGS ? lags.sort((a, b) => b[1] - a[1]).slice(0, MOST_LAGS) : lags);
   }
 
   /**
@@ -51,7 +55,10 @@ export class PageLook {
   }
 
   async #ask(watched: readonly string[]): Promise<void> {
-    const groups = this.#view.standings().then((groups) => this.groups = groups);
+    const groups = this.#view.standings().then(
+      (groups) => [this.groups, this.groupsProblem] = [groups, undefined],
+      (error) => this.groupsProblem = rootCause(error),
+    );
     const topics = watched.length > 0 ? this.#view.topics().then((topics) => this.topics = topics) : undefined;
     const extents = watched.map((topic) =>
       this.#view.extents(topic).then(
