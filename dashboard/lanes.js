@@ -211,7 +211,11 @@ export function update({ extents, groups: found }) {
   const seconds = Math.max(0.5, (now - since) / 1000);
   [rate, seenRate, came, seen, since] = [came / seconds, seen / seconds, 0, 0, now];
   if (found) groups = found;
-  for (const extent of extents?.partitions ?? []) laneOf(extent.partition).extent = extent;
+  for (const extent of extents?.partitions ?? []) {
+    // Fewer than there were: the topic was deleted and made anew.
+    if (extent.end < laneOf(extent.partition).extent?.end) lanes.delete(extent.partition);
+    laneOf(extent.partition).extent = extent;
+  }
   for (const { chips } of lanes.values()) for (const chip of chips) drawAge(chip, Date.now());
   schedule();
 }

@@ -62,7 +62,8 @@ export async function followLanes(
 async function gather(reader: TailReader, perPartition: number): Promise<LaneNews> {
   const newest = new Map<number, RecordView[]>();
   let came = 0;
-  for (let found; (found = await reader.next());) {
+  for (let found; (found = await reader.next()) !== undefined;) {
+    if (found === null) throw new Error("the topic is followed no longer");
     came += found.records.length;
     const kept = [...newest.get(found.partition) ?? [], ...found.records.slice(-perPartition)];
     newest.set(found.partition, kept.slice(-perPartition));
