@@ -213,7 +213,7 @@ export function update({ extents, groups: found }) {
   if (found) groups = found;
   for (const extent of extents?.partitions ?? []) {
     // Fewer than there were: the topic was deleted and made anew.
-    if (extent.end < laneOf(extent.partition).extent?.end) lanes.delete(extent.partition);
+    if ((extent.end ?? Infinity) < laneOf(extent.partition).extent?.end) lanes.delete(extent.partition);
     laneOf(extent.partition).extent = extent;
   }
   for (const { chips } of lanes.values()) for (const chip of chips) drawAge(chip, Date.now());
