@@ -5,6 +5,7 @@
  * @module
  */
 import { HttpError } from "../../http/errors.ts";
+import { sleep } from "../../kafka/wait.ts";
 import type { Lab } from "./lab.ts";
 import { watch } from "./watch.ts";
 import { type Place, Workshop } from "./workshop.ts";
@@ -15,6 +16,7 @@ const BUFFER_BYTES = 2_000;
 const EVERY_MS = 100;
 /** Nobody leaves Kafka paused for longer, in ms: clients of others wait, too. */
 const PAUSE_MS = 60_000;
+const AGAIN_MS = 100;
 /** How long the server tries to flush when it is stopped, in ms. */
 const STOP_MS = 2_000;
 
@@ -67,6 +69,11 @@ export async function beginFlushLab(place: Place): Promise<Lab> {
       facts.waiting--;
     }
   };
+  // The server is to know the topic before anybody pauses Kafka: else it could only say that it knows of none.
+  while ((await shop.until(server.send(shop.topic, [{ value: "record 0" }]))).status !== 200) {
+    await sleep(AGAIN_MS, place.stopping);
+  }
+  facts.acknowledged = 1;
   const sending = setInterval(() => facts.stop ?? void sendOne(), EVERY_MS);
   stack.defer(() => clearInterval(sending));
   stack.use(watch(async () => void (facts.buffer.bytes = facts.stop ? 0 : await server.bufferBytes())));
