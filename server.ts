@@ -16,6 +16,7 @@ import { App } from "./http/app.ts";
 import { EventStreams } from "./http/events.ts";
 import { Listener } from "./http/listener.ts";
 import { Page } from "./http/page.ts";
+import { parseControl } from "./http/page_labs.ts";
 import { createRoutes } from "./http/routes.ts";
 import { loadTokens } from "./http/token_file.ts";
 import { TopicGate } from "./http/topic.ts";
@@ -58,7 +59,8 @@ async function serve(config: ServeConfig, signal: AbortSignal): Promise<number> 
   const gate = new TopicGate(config.httpTopics);
   const events = new EventStreams({ sink: producer, tails, gate, maxStreams: config.maxConnections });
   const shared = { gate, sink: producer, view, problem, registry };
-  using page = new Page({ ...shared, files: pageFiles, tails, topic: config.topic });
+  const control = parseControl(Deno.env.get("KAFKA_DENO_CONTROL")); // of `deno task start`, for the page's labs
+  using page = new Page({ ...shared, files: pageFiles, tails, topic: config.topic, control });
   const routes = createRoutes({ ...shared, config, log, events, page, randomName });
   const metrics = createHttpMetrics(registry);
   const app = new App(config, { routes, tokens: tokens.current, log, metrics, accessLog });

@@ -22,6 +22,10 @@ const FILES: Record<string, () => Text> = {
   "charts.js": () => import("./charts.js", { with: { type: "text" } }) as Text,
   "cluster.js": () => import("./cluster.js", { with: { type: "text" } }) as Text,
   "search.js": () => import("./search.js", { with: { type: "text" } }) as Text,
+  "labs.js": () => import("./labs.js", { with: { type: "text" } }) as Text,
+  "labs_texts.js": () => import("./labs_texts.js", { with: { type: "text" } }) as Text,
+  "labs_tours.js": () => import("./labs_tours.js", { with: { type: "text" } }) as Text,
+  "labs.css": () => import("./labs.css", { with: { type: "text" } }),
   // Well-kept and small: https://github.com/leeoniya/uPlot
   "uplot.js": () => import("uplot/dist/uPlot.iife.min.js", { with: { type: "text" } }) as Text,
   "uplot.css": () => import("uplot/dist/uPlot.min.css", { with: { type: "text" } }) as Text,

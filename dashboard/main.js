@@ -2,7 +2,7 @@
 import * as charts from "./charts.js";
 import * as cluster from "./cluster.js";
 import { byId, setText, visible } from "./dom.js";
-import { follow } from "./feed.js";
+import { ask, follow } from "./feed.js";
 import * as lanes from "./lanes.js";
 import * as produce from "./produce.js";
 import * as search from "./search.js";
@@ -13,6 +13,7 @@ const THEMES = ["auto", "light", "dark"];
 let state = { kind: "waiting" };
 let topic;
 let stop;
+let labs;
 
 const on = {
   hello({ topic: shown, firstTopic, samples }) {
@@ -77,6 +78,15 @@ function drawAll() {
   byId("language").lang = other[1];
   drawState();
   for (const part of [lanes, produce, charts, cluster]) part.redraw();
+  labs?.redraw();
+}
+
+/** There are some under `deno task start`, for a page on the same machine. */
+async function findLabs() {
+  const response = await ask("page/labs");
+  if (response.status !== 200) return;
+  labs = await import("./labs.js");
+  labs.start(await response.json(), { choose, topic: () => topic });
 }
 
 byId("language").onclick = () => {
@@ -101,3 +111,4 @@ cluster.start(choose);
 search.start();
 drawAll();
 open(new URLSearchParams(location.search).get("topic") ?? undefined);
+void findLabs();

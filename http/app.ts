@@ -117,7 +117,7 @@ export class App {
 
   /** The cheapest checks come first. */
   #answer(exchange: Exchange): Response | Promise<Response> {
-    const { request, id } = exchange;
+    const { request, id, client } = exchange;
     const { path, query } = parseTarget(request.url);
     exchange.path = path;
     const found = this.#find(request.method, path);
@@ -137,7 +137,7 @@ export class App {
       if (this.#atWork > this.#config.maxConnections) throw this.#tooMuch();
     }
     const { stopping, hold } = this;
-    return route.handle({ request, id, query, token, parameters, stopping, hold });
+    return route.handle({ request, id, client, query, token, parameters, stopping, hold });
   }
 
   #tooMuch(): HttpError {

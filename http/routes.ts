@@ -24,7 +24,7 @@ export interface RouteParts {
   sink: RecordSink;
   events: EventStreams;
   view: ClusterView;
-  page: Pick<Page, "document" | "file" | "feed" | "search">;
+  page: Pick<Page, "document" | "file" | "feed" | "search" | "labs">;
   randomName: () => string;
   /** Why nobody should send requests here; undefined when all is well. */
   problem: () => string | undefined;
@@ -56,6 +56,7 @@ export function createRoutes(
     { method: "GET", path: "/", access: "open", handle: page.document },
     { method: "GET", path: "/page/feed", access: "read", handle: page.feed },
     { method: "GET", path: "/page/search", access: "read", handle: page.search },
+    { method: "GET", path: "/page/labs", access: "read", handle: page.labs },
     { method: "GET", path: "/page/{file}", access: "open", handle: page.file, quiet: true },
     { method: "GET", path: "/healthz", access: "open", handle: handleHealth, quiet: true },
     { method: "GET", path: "/readyz", access: "open", handle: readyHandler(problem), quiet: true },

@@ -31,6 +31,8 @@ export interface Call {
   readonly query: string;
   /** Its X-Request-Id, or one of ours. */
   readonly id: string;
+  /** The address it came from; "unknown" where that cannot be told. */
+  readonly client: string;
   /** Whom the request's token stands for; undefined where nobody needs one. */
   readonly token: Token | undefined;
   /** Aborts when the server begins to stop: streams end then. */
