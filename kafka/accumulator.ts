@@ -30,14 +30,21 @@ export class PartitionQueue {
   readonly batches: Batch[] = [];
   /** A request with the first batch is on its way, or being made. Never two: the next sequence needs an answer. */
   busy = false;
-  /** Not before this time, in ms since 1970, is the first batch sent again. */
+  /** Not before this time, in ms since 1970, is the first batch sent again to the broker that it failed on. */
   retryAt = 0;
+  /** The broker that the first batch was last sent to; -1 for none. */
+  sentTo = -1;
   /** Undefined until there is one: at first, and after an outcome that stays unknown. */
   identity?: Identity;
   /** The id that all partitions start with was this one's too, so that the next one must be its own. */
   hadIdentity = false;
 
   constructor(readonly topic: string, readonly partition: number) {}
+
+  /** Before when, in ms since 1970, nothing goes to a broker: a failure on another one is no reason to wait for it. */
+  waitsUntil(broker: number): number {
+    return broker === this.sentTo ? this.retryAt : 0;
+  }
 
   /** Whether a record that came in now would leave at once, as far as this queue knows. */
   get idle(): boolean {

@@ -13,6 +13,9 @@ import { sleep } from "./wait.ts";
 
 /** How often to look when nothing calls for it: partitions may be added, and readiness must notice a silent broker. */
 const REFRESH_MS = 5_000;
+/** After trouble, how often to look and for how long, in ms: a new leader is to be found soon after its election. */
+const TROUBLE_REFRESH_MS = 200;
+const TROUBLE_MS = 2_000;
 /** At least this time lies between two looks, in ms: a storm of errors must not become a storm of refreshes. */
 const PAUSE_MS = 50;
 /** A topic that did not exist is looked for again after this time. */
@@ -36,6 +39,7 @@ export class Metadata {
   #problem: unknown = new Error("no connection yet");
   readonly #stopping = new AbortController();
   #wake = Promise.withResolvers<void>();
+  #troubleUntil = 0;
   #loop?: Promise<void>;
   readonly #firstTry = Promise.withResolvers<void>();
   readonly #firstConnection = Promise.withResolvers<void>();
@@ -120,8 +124,9 @@ export class Metadata {
     throw topicError(topic, metadata.code);
   }
 
-  /** Something was wrong: refresh now, or as soon as the last refresh is not too fresh. */
+  /** Something was wrong: refresh now, or as soon as the last refresh is not too fresh; and keep looking for a while. */
   refreshSoon(topic?: string): void {
+    this.#troubleUntil = Date.now() + TROUBLE_MS;
     if (topic !== undefined && !this.#topics.has(topic)) {
       this.#topics.set(topic, { topic, code: UNKNOWN_TOPIC_OR_PARTITION, leaders: [] });
     }
@@ -148,7 +153,8 @@ export class Metadata {
       }
       this.#firstTry.resolve();
       await sleep(failures === 0 ? PAUSE_MS : backoff(failures), this.#stopping.signal);
-      if (failures === 0) await this.#sleepUntilWoken(REFRESH_MS);
+      if (failures > 0) continue;
+      await this.#sleepUntilWoken(Date.now() < this.#troubleUntil ? TROUBLE_REFRESH_MS : REFRESH_MS);
     }
   }
 

@@ -127,7 +127,7 @@ export class Sender {
     const lingers = !second && !first.frozen && !first.urgent;
     return Math.max(
       now,
-      queue.retryAt,
+      queue.waitsUntil(node.id),
       node.resumeAt,
       node.pausedUntil,
       lingers ? first.arrivedAt + this.#config.lingerMs : 0,
@@ -150,6 +150,7 @@ export class Sender {
     const { accumulator, metadata, metrics } = this.#parts;
     for (const { queue } of shipments) {
       queue.busy = true;
+      queue.sentTo = node.id;
       accumulator.served(queue);
     }
     node.inFlight++;

@@ -84,6 +84,16 @@ test("what comes in while a batch waits for another attempt goes into the next o
   assert.deepEqual([await toldOf(first), await toldOf(second)], [["acknowledged 4@9"], ["acknowledged 4@10"]]);
 });
 
+test("a failure on one broker is no reason to make the next leader wait", async (stage) => {
+  stage.send(1);
+  await stage.leave();
+  stage.queue.sentTo = 1;
+  const began = Date.now();
+  stage.answer(6);
+  assert.ok(stage.queue.waitsUntil(1) > began);
+  assert.equal(stage.queue.waitsUntil(2), 0);
+});
+
 test("what was only ever refused, or never sent, is not written when its time is up", async (stage) => {
   const delivery = stage.send(1);
   await stage.leave();
