@@ -24,6 +24,8 @@ import type { Call, RecordSink } from "./types.ts";
 const MAX_FAILURES_FIRST = 1_000;
 /** Lines whose results are kept, at most, until the answer begins. */
 const MAX_KEPT = 20_000_000;
+/** The status of an outcome that nobody knows. */
+const UNKNOWN = 504;
 /** Pieces of the answer that wait for a client that does not read; then its upload stands still. */
 const MAX_WAITING = 4;
 
@@ -58,13 +60,13 @@ export async function streamRecords(
     });
   });
   await results.whenClear;
-  if (results.count.acknowledged > 0) {
-    input.answering = true;
-    return new Response(results.stream(), { headers: { "content-type": NDJSON } });
+  if (results.count.acknowledged === 0) {
+    input.stop();
+    await done; // of what was under way, something may be in Kafka after all
   }
-  input.stop();
-  await done;
-  throw results.failure();
+  if (results.count.acknowledged === 0) throw results.failure();
+  input.answering = true;
+  return new Response(results.stream(), { headers: { "content-type": NDJSON } });
 }
 
 /** What became of the lines of one chunk. */
@@ -174,14 +176,16 @@ class Results {
 
   /** Why there is nothing to answer 200 to. */
   failure(): HttpError {
-    const [first] = this.#failures;
+    // What may have been written must not be told as not written, whatever became of the others.
+    const first = this.#failures.find(({ status }) => status === UNKNOWN) ?? this.#failures[0];
     if (!first) {
       const { brokeOff } = this.#input;
       const found = brokeOff === undefined ? "has no records" : `has no records: ${brokeOff}`;
       return new HttpError(brokeOff === undefined ? 422 : 400, `The stream ${found}; expected one a line`);
     }
     const { status, code, headers, message } = first;
-    const text = `None of the first ${this.#failures.length} lines was written; the first: ${message}`;
+    const found = status === UNKNOWN ? "is known to be written; one of them" : "was written; the first";
+    const text = `None of the first ${this.#failures.length} lines ${found}: ${message}`;
     return new HttpError(status, text, { code, headers, cause: first });
   }
 
