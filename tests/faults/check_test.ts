@@ -222,20 +222,47 @@ test("sees a consumer begin before what was committed", () => {
   );
 });
 
-test("believes a consumer that Kafka had forgotten a commit, if a broker was gone and another client was told so", () => {
-  const plant = (h: History, told: number) => {
-    Object.assign(h.processes.find(({ event }) => event === "exit")!, { code: 137, signal: "SIGKILL" });
-    h.processes = h.processes.filter(({ signal }) => signal !== "SIGTERM");
-    lines(h, "B-1").unshift({ ...lines(h, "A-1")[4], t: START + 4_800, endsAt: 10 });
-    h.observed.splice(5, 0, { ...h.observed[4], t: START + 4_600, offsets: [told] });
-    h.processes.push({ t: START + 4_400, process: "broker-1", life: 1, event: "signal", signal: "SIGKILL" });
-  };
-  assert.deepEqual(broken((h) => plant(h, 4)), {});
-  assertBroken((h) => plant(h, 5), ["I8"], /began orders\[0\] at 4/);
+/** All brokers restart, the group is shared out, and B begins at 4 although 5 is committed. `told`: to another client. */
+function forgotten(history: History, told: number): void {
+  Object.assign(history.processes.find(({ event }) => event === "exit")!, { code: 137, signal: "SIGKILL" });
+  history.processes = history.processes.filter(({ signal }) => signal !== "SIGTERM");
+  lines(history, "B-1").unshift({ ...lines(history, "A-1")[4], t: START + 4_800, endsAt: 10 });
+  history.observed.splice(5, 0, { ...history.observed[4], t: START + 4_600, offsets: [told] });
+  for (const id of [1, 2, 3]) {
+    const broker = { process: `broker-${id}`, life: 1 };
+    history.processes.push({ ...broker, t: START + 4_200 + id, event: "signal", signal: "SIGKILL" });
+    history.processes.push({ ...broker, t: START + 4_210 + id, event: "exit", asked: true });
+  }
+  for (const id of [1, 2, 3]) {
+    history.processes.push({ t: START + 4_400 + id, process: `broker-${id}`, life: 2, event: "ready" });
+  }
+}
+
+test("believes a consumer that Kafka had forgotten a commit, if another client was told so after all brokers restarted", () => {
+  assert.deepEqual(broken((h) => forgotten(h, 4)), {});
+  assertBroken((h) => forgotten(h, 5), ["I8"], /began orders\[0\] at 4/);
+});
+
+test("does not believe it while a broker was there all the time, or long afterwards, or when nobody looked", () => {
+  const doubt = (change: (h: History) => void) =>
+    assertBroken(
+      (h) => {
+        forgotten(h, 4);
+        change(h);
+      },
+      ["I8"],
+      /began orders\[0\] at 4/,
+    );
+  doubt((h) => h.processes = h.processes.filter(({ process }) => process !== "broker-2"));
+  doubt((h) => h.processes.filter(({ process }) => process.startsWith("broker-")).forEach((it) => it.t -= 61_000));
+  doubt((h) => h.observed[5].t += 6_000);
+});
+
+test("does not believe a consumer that took its group back itself", () => {
   assertBroken(
     (h) => {
-      plant(h, 4);
-      h.processes.pop();
+      forgotten(h, 4);
+      h.commits.splice(5, 0, { t: START + 4_450, topic: TOPIC, partition: 0, offset: 4 });
     },
     ["I8"],
     /began orders\[0\] at 4/,
@@ -298,6 +325,13 @@ test("sees a request that hangs, and one that is answered too late", () => {
   const late = { outcome: "unknown", status: 504, end: START + 8_000 + 9_000 } as const;
   assertBroken((h) => Object.assign(h.sends[8], late), ["I10"], /request 8 .*answered after 9000 ms/);
   assertBroken((h) => Object.assign(h.sends[8], { outcome: "unknown", status: 500 }), ["I10"], /answered 500/);
+});
+
+test("gives a stream its time from when all of it was sent, and time to wait for room", () => {
+  const told = (took: number) => (h: History) =>
+    Object.assign(h.sends[8], { since: START + 9_000, end: START + 9_000 + took, status: 200 });
+  assert.deepEqual(broken(told(11_000)), {});
+  assertBroken(told(13_000), ["I10"], /request 8 .*answered after 13000 ms/);
 });
 
 test("excuses requests to a server that is killed or frozen", () => {

@@ -160,25 +160,43 @@ function* beginnings(history: History, { fates }: Handling): Generator<string | 
   }
 }
 
-/** How long before a beginning a broker must have gone for Kafka to be excused, and how soon another look must be. */
-const FORGOT_MS = { broker: 60_000, look: 5_000 };
+/** How long before a beginning all brokers must have been gone for Kafka to be excused, and how soon a look must follow. */
+const FORGOT_MS = { gone: 60_000, look: 5_000 };
 
 /**
- * Whether Kafka itself had forgotten: for a moment after a coordinator came back it answers with an offset that was
- * committed earlier, although the last commit is in its log (seen on Kafka 4.3.1 when all brokers restart: it answers
- * what is below the high watermark, and that comes up to the end of the log only then). The witness is the other
- * client: it must have been told no more than where the consumer began.
+ * Whether Kafka itself had forgotten. For a moment after all brokers restarted it answers with an offset that was
+ * committed earlier, although the last commit is in its log (seen on Kafka 4.3.1: it answers what is below the high
+ * watermark, and that comes up to the end of the log only then). The other client is the witness: it must have been
+ * told no more than where the consumer began, and less than what the log says was committed last by then. So a
+ * consumer that takes its group back is not excused: its commits are in the log.
  */
 function hadForgotten(
-  { observed, processes }: History,
+  history: History,
   { topic, partition, offset, given }: { topic: string; partition: number; offset: number; given: number },
 ): boolean {
-  const gone = processes.some(({ process, event, t }) =>
-    process.startsWith("broker-") && event === "signal" && t < given && t > given - FORGOT_MS.broker
-  );
-  const look = observed.find((it) => it.topic === topic && it.t >= given);
-  return gone && look !== undefined && look.t < given + FORGOT_MS.look && look.offsets[partition] <= offset;
+  const gone = lastTimeWithoutBrokers(history, given);
+  const look = history.observed.find((it) => it.topic === topic && it.t >= given);
+  if (gone === undefined || given - gone > FORGOT_MS.gone || !look || look.t > given + FORGOT_MS.look) return false;
+  const told = look.offsets[partition];
+  const last = history.commits.findLast((it) => it.topic === topic && it.partition === partition && it.t <= given);
+  return told <= offset && last !== undefined && told < last.offset;
 }
+
+/** When all brokers were last gone at once before a moment. */
+function lastTimeWithoutBrokers({ processes }: History, before: number): number | undefined {
+  const its = processes.filter(({ process, t }) => process.startsWith("broker-") && t < before);
+  const gone = new Set<string>();
+  let last: number | undefined;
+  for (const { t, process, event } of its) {
+    if (event === "exit") gone.add(process);
+    if (event === "ready") gone.delete(process);
+    if (event === "exit" && gone.size === BROKERS) last = t;
+  }
+  return last;
+}
+
+/** In the cluster of a run. */
+const BROKERS = 3;
 
 /** What a consumer handled that was then asked to stop, when nothing else was wrong, is handled by nobody afterwards. */
 function* afterCleanStops(history: History, { fates, mentions }: Handling): Generator<string | false> {

@@ -24,10 +24,15 @@ import { join } from "node:path";
 export interface TopicUse {
   name: string;
   /**
-   * `keyed`: partitions stay as they are, so that a key's order holds. `growing`: partitions are added. `doomed`: it is
-   * deleted and made again, so nothing can be said about what was in it.
+   * `keyed`: partitions stay as they are, so that a key's order holds. `growing`: partitions are added. `names`: the
+   * server makes up what is in it. `doomed`: it is deleted and made again, so nothing can be said about what was in it.
    */
-  kind: "keyed" | "growing" | "doomed";
+  kind: "keyed" | "growing" | "names" | "doomed";
+}
+
+/** One of each kind, told apart from those of other runs. */
+export function topicsOf(run: string): TopicUse[] {
+  return (["keyed", "growing", "names", "doomed"] as const).map((kind) => ({ name: `${kind}-${run}`, kind }));
 }
 
 /** Fixed before the run begins. */
@@ -45,8 +50,10 @@ export interface RunSettings {
 
 /** One record that a client sent. */
 export interface Send {
-  /** The first word of its value, unlike any other's. */
+  /** The first word of its value, unlike any other's. Of a name: just a number, since the server makes up the value. */
   id: string;
+  /** What the server says that it wrote, if it made that up. */
+  name?: string;
   /** Length of what follows the first word. */
   pad: number;
   topic: string;
@@ -54,6 +61,8 @@ export interface Send {
   /** Requests of all clients are numbered. */
   request: number;
   start: number;
+  /** From when on the answer was due, if not from the start: the rest of a stream had to be sent first. */
+  since?: number;
   end: number;
   outcome: "ok" | "refused" | "unknown";
   partition?: number;
@@ -115,6 +124,8 @@ export interface FaultEvent {
   detail: string;
   /** Of a broker's death: the partitions that it led. */
   led?: string[];
+  /** Of the end of one that lies in wait for messages: how many it met. */
+  hits?: number;
 }
 
 /** One look at a process. */
