@@ -8,6 +8,7 @@
 import { check as checkDelivery, type Verdict } from "../support/checker.ts";
 import { checkConsumers, type Handling, handlingOf } from "./consumer_checks.ts";
 import { type History, padding, readHistory, type Send, type Stored, valueOf } from "./history.ts";
+import { checkNames } from "./name_checks.ts";
 import { checkProcesses } from "./process_checks.ts";
 import { showRun } from "./report.ts";
 
@@ -25,6 +26,7 @@ export function judge(history: History): Result {
   const handling = handlingOf(history);
   const verdicts = [
     ...deliveryVerdicts(history),
+    ...checkNames(history),
     ...checkConsumers(history, handling),
     ...checkProcesses(history),
   ].sort((a, b) => rank(a) - rank(b));
@@ -36,7 +38,7 @@ const rank = ({ invariant }: Verdict) => invariant === "--" ? 99 : Number(invari
 
 /** I1, I3, I4 and I5, on all topics whose records are still there. */
 function deliveryVerdicts({ settings, sends, records }: History): Verdict[] {
-  const reports = settings.topics.filter(({ kind }) => kind !== "doomed").map(({ name }) => {
+  const reports = settings.topics.filter(({ kind }) => kind === "keyed" || kind === "growing").map(({ name }) => {
     const history = sends.filter(({ topic }) => topic === name).map((send) => ({ ...send, value: valueOf(send) }));
     const log = records.filter(({ topic }) => topic === name).map(toLogRecord);
     // Our clients never send anything twice, so not even an unknown outcome is an excuse for two copies.

@@ -10,6 +10,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Random, seededRandom } from "../support/wait.ts";
 import { HttpClient, NotSentError } from "./http_client.ts";
 import { Journal, type Send, type TopicUse, valueOf } from "./history.ts";
+import { type Piece, postStream } from "./stream_client.ts";
+import { type Entry, fateInStream, fateOf, type Told } from "./told.ts";
 
 /** What the load is told. */
 export interface LoadSettings {
@@ -32,13 +34,6 @@ interface Sender {
   client: HttpClient;
   random: Random;
 }
-
-interface Entry {
-  value: string;
-  key?: string | null;
-}
-
-type Offset = { partition: number; offset: number; error_code: number | null };
 
 /** One way to use a topic. */
 interface Shape {
@@ -88,13 +83,20 @@ class Load {
     const sender = this.#sender(seed);
     const { random } = sender;
     while (!this.#ending) {
-      const records = random.next() < 0.6 ? 1 : random.integer(2, 12);
-      const failed = await this.#request(sender, {
-        records,
-        pad: random.next() < 0.03 ? 5_000 : random.integer(5, 60),
-      });
+      const failed = await this.#anyRequest(sender);
       await sleep(failed ? 100 : random.between(0, 2 * this.#settings.pauseMs));
     }
+  }
+
+  /** @returns whether it was of no use */
+  async #anyRequest(sender: Sender): Promise<boolean> {
+    const { random } = sender;
+    const way = random.next();
+    if (way < 0.1) return await this.#names(sender);
+    const records = random.next() < 0.6 ? 1 : random.integer(2, 12);
+    const pad = random.next() < 0.03 ? 5_000 : random.integer(5, 60);
+    if (way < 0.2) return await this.#stream(sender, { records: records * 3, pad });
+    return await this.#request(sender, { records, pad });
   }
 
   async #flooder(seed: number): Promise<void> {
@@ -105,10 +107,72 @@ class Load {
     }
   }
 
-  /** @returns whether it was of no use */
-  async #request({ client, random }: Sender, { records, pad }: Shape): Promise<boolean> {
+  /** Records in one body, and one answer. */
+  async #request({ client, random }: Sender, shape: Shape): Promise<boolean> {
+    const { sends, path } = this.#draw(random, shape);
+    const body = JSON.stringify({ records: sends.map((send) => ({ key: send.key, value: valueOf(send) })) });
+    const request = this.#requests++;
+    const start = this.#now();
+    const told = await this.#post(client, path, { type: "application/vnd.kafka.text.v2+json", body });
+    const end = this.#now();
+    const { status, failure } = told;
+    this.#journal.add(
+      ...sends.map((send, i) => ({ ...send, request, start, end, ...fateOf(told, i), status, failure })),
+    );
+    return status !== 200;
+  }
+
+  /** Names that the server makes up. */
+  async #names({ client, random }: Sender): Promise<boolean> {
+    const count = random.next() < 0.5 ? 0 : random.integer(1, 20);
+    const request = this.#requests++;
+    const start = this.#now();
+    const told = await this.#post(client, count === 0 ? "/names" : `/names?count=${count}`, { type: "", body: "" });
+    const end = this.#now();
+    const { status, failure } = told;
+    const topic = this.#topic("names");
+    const name = (i: number) => told.entries?.[i].value;
+    this.#journal.add(...Array.from({ length: Math.max(count, 1) }, (_, i) => {
+      const send = { id: `${this.#ids++}`, name: name(i), pad: 0, topic, key: null, request };
+      return { ...send, start, end, ...fateOf(told, i), status, failure };
+    }));
+    return status !== 200;
+  }
+
+  /** Records one after the other, in one request, whose answers may come while others are still being sent. */
+  async #stream({ random }: Sender, shape: Shape): Promise<boolean> {
+    const { sends, path } = this.#draw(random, shape);
+    const pieces: Piece[] = [];
+    for (let at = 0; at < sends.length;) {
+      const some = sends.slice(at, at += random.integer(1, sends.length));
+      const lines = some.map((send) => JSON.stringify({ key: send.key, value: valueOf(send) }));
+      pieces.push({ lines, pauseMs: random.pick([0, 20, 100, 400]) });
+    }
+    const { port, patienceMs } = this.#settings;
+    const request = this.#requests++;
+    const asked = this.#now();
+    const now = () => this.#now();
+    const options = { timeoutMs: patienceMs, now };
+    const told = await postStream({ port, path: `${path}?format=text`, pieces }, options).catch((error) => {
+      if (!(error instanceof NotSentError)) throw error;
+    });
+    const end = this.#now();
+    this.#journal.add(...sends.flatMap((send, i): Send[] => {
+      if (!told) return [{ ...send, request, start: asked, end, outcome: "refused", status: 0, failure: "not sent" }];
+      const start = told.written[i];
+      if (start === undefined) return []; // it was never sent
+      const fate = fateInStream(told, i);
+      const since = Math.max(start, Math.min(told.uploadedAt, fate.at ?? end));
+      const { at: _, ...rest } = fate;
+      return [{ ...send, request, start, since, end: fate.at ?? end, ...rest }];
+    }));
+    return told?.status !== 200;
+  }
+
+  /** What to send, and where. */
+  #draw(random: Random, { records, pad }: Shape) {
     const use = random.next() < 0.65 ? "keyed" : random.next() < 0.85 ? "growing" : "doomed";
-    const { name: topic } = this.#settings.topics.find(({ kind }) => kind === use)!;
+    const topic = this.#topic(use);
     // Single partitions of the growing topic, too: those that are there from the beginning.
     const only = use === "growing" && random.next() < 0.3 ? random.integer(0, 2) : undefined;
     const sends = Array.from({ length: records }, () => ({
@@ -117,34 +181,19 @@ class Load {
       topic,
       key: use === "keyed" ? `key-${random.integer(1, KEYS)}` : null,
     }));
-    const number = this.#requests++;
-    const start = this.#now();
-    const path = `/topics/${topic}` + (only === undefined ? "" : `/partitions/${only}`);
-    const told = await this.#post(client, path, sends.map((send) => ({ key: send.key, value: valueOf(send) })));
-    const end = this.#now();
-    this.#journal.add(...sends.map((send, i) => ({
-      ...send,
-      request: number,
-      start,
-      end,
-      ...verdict(told, i),
-      status: told.status,
-      failure: told.failure,
-    })));
-    return told.status !== 200;
+    return { sends, path: `/topics/${topic}` + (only === undefined ? "" : `/partitions/${only}`) };
   }
 
-  async #post(client: HttpClient, path: string, records: Entry[]): Promise<Told> {
-    const timeoutMs = this.#settings.patienceMs;
-    const type = "application/vnd.kafka.text.v2+json";
+  #topic(wanted: TopicUse["kind"]): string {
+    return this.#settings.topics.find(({ kind }) => kind === wanted)!.name;
+  }
+
+  async #post(client: HttpClient, path: string, content: { type: string; body: string }): Promise<Told> {
     try {
-      const { status, text } = await client.post(path, { type, body: JSON.stringify({ records }), timeoutMs });
+      const { status, text } = await client.post(path, { ...content, timeoutMs: this.#settings.patienceMs });
       const body = JSON.parse(text);
-      return {
-        status,
-        offsets: body.offsets,
-        failure: status === 200 ? undefined : String(body.message).slice(0, 200),
-      };
+      if (status !== 200) return { status, failure: String(body.message).slice(0, 200) };
+      return { status, entries: (body.offsets ?? body.records ?? [body]) as Entry[] };
     } catch (error) {
       return { status: 0, notSent: error instanceof NotSentError, failure: String(error).slice(0, 200) };
     }
@@ -154,24 +203,6 @@ class Load {
   #now(): number {
     return this.#lastTime = Math.max(Date.now(), this.#lastTime + 0.001);
   }
-}
-
-interface Told {
-  status: number;
-  notSent?: boolean;
-  offsets?: Offset[];
-  failure?: string;
-}
-
-/** What the contract says that a response means for a record. Anything else means: unknown. */
-function verdict({ status, offsets, notSent }: Told, index: number): Pick<Send, "outcome" | "partition" | "offset"> {
-  if (status === 200) {
-    const { partition, offset, error_code } = offsets![index];
-    if (error_code === null) return { outcome: "ok", partition, offset };
-    return { outcome: error_code === 50004 ? "unknown" : "refused" };
-  }
-  const refused = status === 503 || (status >= 400 && status < 500) || notSent;
-  return { outcome: refused ? "refused" : "unknown" };
 }
 
 if (import.meta.main) await new Load(JSON.parse(Deno.readTextFileSync(Deno.args[0]))).run();
