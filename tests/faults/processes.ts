@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Journal, ProcessEvent } from "./history.ts";
 
@@ -19,7 +20,12 @@ export interface Program {
   log: (life: number) => string;
   /** Whether a line of it says that it is at work. */
   ready: RegExp;
+  /** Where the guard looks for process ids: it ends those that outlive us. */
+  guardDir: string;
 }
+
+/** Writes its process id where the guard looks ($0), then becomes the command. */
+const BECOME = 'echo $$ >"$0" && exec "$@"';
 
 /** Before a process that ended unasked is started again, in ms. */
 const PAUSE_MS = 1_000;
@@ -52,8 +58,9 @@ export class Supervised implements AsyncDisposable {
     const life = ++this.life;
     this.#asked = false;
     this.note("start");
-    const child = new Deno.Command(Deno.execPath(), {
-      args: this.#program.args,
+    const { guardDir, args } = this.#program;
+    const child = new Deno.Command("sh", {
+      args: ["-c", BECOME, join(guardDir, `${this.name}.pid`), Deno.execPath(), ...args],
       env: { ...neutralEnvironment(), NO_COLOR: "1", ...this.#program.env(life) },
       clearEnv: true,
       stdin: "null",

@@ -9,14 +9,15 @@ import { freePort } from "../support/wait.ts";
 import type { LocalNode } from "../../dev/local_kafka.ts";
 import type { ProxiedKafka } from "../support/proxied_kafka.ts";
 import { withAdmin } from "../support/kafka.ts";
-import { type FaultEvent, Journal, type ProcessEvent, type RunSettings } from "./history.ts";
+import { type FaultEvent, Journal, type ProcessEvent, type RunSettings, type TopicUse } from "./history.ts";
 import type { LoadSettings } from "./load.ts";
 import { Supervised } from "./processes.ts";
 
+const GUARD = join(import.meta.dirname!, "..", "..", "dev", "kafka", "guard.sh");
 const ROOT = join(import.meta.dirname!, "..", "..");
 const PERMISSIONS = ["--no-lock", "--allow-net", "--allow-env", "--allow-read", "--allow-write"];
 /** Partitions of each kind of topic, at first. */
-export const PARTITIONS = { keyed: 6, growing: 3, doomed: 2 };
+export const PARTITIONS = { keyed: 6, growing: 3, names: 2, doomed: 2 };
 /** Small, so that a few seconds without Kafka fill it. */
 const BUFFER_BYTES = 3_000_000;
 
@@ -35,6 +36,8 @@ export class System implements AsyncDisposable {
   #load: Deno.ChildProcess | undefined;
   #loadInput: WritableStreamDefaultWriter<Uint8Array> | undefined;
   #brokerLives: number[];
+  readonly #guardDir: string;
+  readonly #guard: Deno.ChildProcess;
 
   constructor(cluster: ProxiedKafka, settings: RunSettings, folder: string) {
     this.cluster = cluster;
@@ -43,6 +46,12 @@ export class System implements AsyncDisposable {
     this.faults = new Journal(join(folder, "faults.jsonl"));
     this.processes = new Journal(join(folder, "processes.jsonl"));
     this.#brokerLives = cluster.kafka.nodes.map(() => 1);
+    this.#guardDir = join(folder, "guard");
+    Deno.mkdirSync(this.#guardDir);
+    // However we end, our processes do not outlive us.
+    const args = [GUARD, this.#guardDir];
+    this.#guard = new Deno.Command("sh", { args, stdin: "piped", stdout: "null", stderr: "null", detached: true })
+      .spawn();
     this.port = freePort();
     this.url = `http://127.0.0.1:${this.port}`;
     this.server = new Supervised(this.#serverProgram(), this.processes);
@@ -61,7 +70,7 @@ export class System implements AsyncDisposable {
     }).join();
   }
 
-  topic(kind: "keyed" | "growing" | "doomed"): string {
+  topic(kind: TopicUse["kind"]): string {
     return this.settings.topics.find((topic) => topic.kind === kind)!.name;
   }
 
@@ -119,7 +128,7 @@ export class System implements AsyncDisposable {
       args: ["run", ...PERMISSIONS, join(ROOT, "server.ts")],
       env: () => ({
         KAFKA_BROKERS: this.cluster.bootstrap,
-        KAFKA_TOPIC: this.topic("keyed"),
+        KAFKA_TOPIC: this.topic("names"),
         KAFKA_CREATE_TOPIC: "false",
         KAFKA_DELIVERY_TIMEOUT_MS: String(deliveryTimeoutMs),
         KAFKA_BUFFER_BYTES: String(BUFFER_BYTES),
@@ -130,6 +139,7 @@ export class System implements AsyncDisposable {
       }),
       log: (life: number) => join(this.folder, `server-${life}.log`),
       ready: /"message":"listening on /,
+      guardDir: this.#guardDir,
     };
   }
 
@@ -160,6 +170,7 @@ export class System implements AsyncDisposable {
       }),
       log: (life: number) => join(this.folder, `consumer-${name}-${life}.log`),
       ready: /"message":"assigned /,
+      guardDir: this.#guardDir,
     };
   }
 
@@ -172,6 +183,8 @@ export class System implements AsyncDisposable {
     }
     await this.#load?.status;
     await Promise.all([this.server, ...this.consumers].map((process) => process[Symbol.asyncDispose]()));
+    await this.#guard.stdin.close(); // it removes its folder
+    await this.#guard.status;
     this.faults[Symbol.dispose]();
     this.processes[Symbol.dispose]();
   }
