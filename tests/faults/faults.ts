@@ -9,6 +9,7 @@ import { withAdmin } from "../support/kafka.ts";
 import type { FaultProxy, RuleOptions } from "../support/proxy.ts";
 import type { Random } from "../support/wait.ts";
 import { MAX_PARTITIONS, Outsider } from "./observer.ts";
+import { brokerFault, freezeBroker, freezeTime, killInTurn, restartAll } from "./broker_faults.ts";
 import type { Supervised } from "./processes.ts";
 import { PARTITIONS, type System } from "./system.ts";
 
@@ -26,63 +27,8 @@ export interface Incident {
   hold: (ms: number) => Promise<void>;
 }
 
-/** Does it, holds it, heals it. */
-export type Fault = (incident: Incident) => Promise<void>;
-
-/** Of processes, how long they freeze, in ms. */
-const FREEZES = [5_000, 20_000, 40_000];
-
-const freeze = (long: boolean, random: Random) => long ? random.pick(FREEZES) : FREEZES[0];
-
-function brokerFault(signal: "SIGKILL" | "SIGTERM", which: "any" | "leader"): Fault {
-  return async ({ system, random, note, take, hold }) => {
-    let index = random.integer(0, 2);
-    await using outsider = new Outsider(system.direct);
-    const leaders = await outsider.leaders([system.topic("keyed")]).catch(() => new Map<number, string[]>());
-    if (which === "leader") {
-      const most = [...leaders].filter(([id]) => id > 0).sort(([, a], [, b]) => b.length - a.length)[0];
-      if (most) index = most[0] - 1;
-    }
-    await take(`broker-${index + 1}`);
-    note(`${signal} broker-${index + 1}`, { led: leaders.get(index + 1) ?? [] });
-    await restartBroker(system, index, { signal, down: () => hold(random.between(500, 6_000)) });
-  };
-}
-
-async function restartBroker(
-  system: System,
-  index: number,
-  { signal, down }: { signal: Deno.Signal; down: () => Promise<void> },
-): Promise<void> {
-  const node = system.nodes[index];
-  system.noteBroker(index, "signal", { signal });
-  await (signal === "SIGKILL" ? node.kill() : node.stop());
-  system.noteBroker(index, "exit", { asked: true });
-  await down();
-  system.noteBroker(index, "start");
-  await node.start();
-  system.noteBroker(index, "ready");
-}
-
-async function freezeBroker({ system, random, long, note, take, hold }: Incident): Promise<void> {
-  const index = random.integer(0, 2);
-  const ms = freeze(long, random);
-  await take(`broker-${index + 1}`);
-  note(`SIGSTOP broker-${index + 1} for ${ms} ms`);
-  system.noteBroker(index, "signal", { signal: "SIGSTOP" });
-  system.nodes[index].signal("SIGSTOP");
-  await hold(ms);
-  system.noteBroker(index, "signal", { signal: "SIGCONT" });
-  system.nodes[index].signal("SIGCONT");
-}
-
-async function restartAll({ system, random, note, take, hold }: Incident): Promise<void> {
-  const signal = random.pick(["SIGKILL", "SIGTERM"] as const);
-  await take("broker-1", "broker-2", "broker-3");
-  note(`${signal} all brokers`);
-  const down = hold(random.between(500, 3_000));
-  await Promise.all(system.nodes.map((_, index) => restartBroker(system, index, { signal, down: () => down })));
-}
+/** Does it, holds it, heals it. @returns how many messages it met, if it lay in wait for some */
+export type Fault = (incident: Incident) => Promise<number | void>;
 
 function processFault(signal: "SIGKILL" | "SIGTERM", of: (system: System, random: Random) => Supervised): Fault {
   return async ({ system, random, note, take, hold }) => {
@@ -131,7 +77,7 @@ async function untilUnready({ url, server }: System): Promise<void> {
 function processFreeze(of: (system: System, random: Random) => Supervised): Fault {
   return async ({ system, random, long, note, take, hold }) => {
     const process = of(system, random);
-    const ms = freeze(long, random);
+    const ms = freezeTime(long, random);
     await take(process.name);
     note(`SIGSTOP ${process.name} for ${ms} ms`);
     process.signal("SIGSTOP");
@@ -183,6 +129,7 @@ function ruleFault(what: string, rule: (random: Random) => RuleOptions): Fault {
     const rules = system.cluster.proxies.map((proxy) => proxy.rule(options));
     await hold(random.between(2_000, 6_000));
     for (const rule of rules) rule[Symbol.dispose]();
+    return rules.reduce((sum, { hits }) => sum + hits, 0);
   };
 }
 
@@ -278,6 +225,7 @@ export const FAULTS: Record<"network" | "broker" | "server" | "consumer" | "topi
     "freeze a broker": freezeBroker,
     "stop a broker": brokerFault("SIGTERM", "any"),
     "kill a broker": brokerFault("SIGKILL", "any"),
+    "kill leaders in turn": killInTurn,
     "restart all brokers": restartAll,
   },
   server: {
@@ -297,3 +245,8 @@ export const FAULTS: Record<"network" | "broker" | "server" | "consumer" | "topi
     "overload": flood,
   },
 };
+
+/** Of the network's, those that are brief and leave something to work: many of them fit between the others. */
+export const SMALL = Object.keys(FAULTS.network).filter((kind) => !["latency 3000", "black hole"].includes(kind));
+/** For long runs only. */
+export const LONG = ["kill leaders in turn"];

@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Random, seededRandom } from "../support/wait.ts";
-import { type Fault, FAULTS } from "./faults.ts";
+import { type Fault, FAULTS, LONG, SMALL } from "./faults.ts";
 import type { System } from "./system.ts";
 
 /** A fault that is to come. */
@@ -23,18 +23,37 @@ type Part = keyof typeof FAULTS;
 /** Whose turn it is: half of all faults are the network's. */
 const TURNS: Part[] = ["network", "consumer", "network", "broker", "network", "server", "network", "topic"];
 
-/** The same seed makes the same plan: `count` faults, spread over `ms`. */
-export function plan(seed: number, { count, ms }: { count: number; ms: number }): Planned[] {
+/** What a plan is for. */
+export interface PlanOptions {
+  /** Faults of all kinds, and small ones of the network on top (0 by default). */
+  count: number;
+  small?: number;
+  /** How long they are spread over. */
+  ms: number;
+  /** Whether there is time for those that take longest. */
+  long: boolean;
+}
+
+/** The same seed makes the same plan. */
+export function plan(seed: number, { count, small = 0, ms, long }: PlanOptions): Planned[] {
   const random = seededRandom(seed);
-  const decks: Partial<Record<Part, string[]>> = {};
   const start = random.integer(0, TURNS.length - 1);
-  return Array.from({ length: count }, (_, i) => {
+  const decks = new Map<unknown, string[]>();
+  const draw = (kinds: string[], deck: unknown) => {
+    if (!decks.get(deck)?.length) decks.set(deck, shuffled(kinds, random));
+    return decks.get(deck)!.pop()!;
+  };
+  const place = (i: number, of: number) => Math.round(ms * (i + random.next()) / of);
+  const all = Array.from({ length: count }, (_, i) => {
     const part = TURNS[(start + i) % TURNS.length];
-    if (!decks[part]?.length) decks[part] = shuffled(Object.keys(FAULTS[part]), random);
-    const kind = decks[part].pop()!;
-    const at = Math.round(ms * (i + random.next()) / count);
-    return { id: i + 1, at, kind, fault: FAULTS[part][kind], seed: random.integer(0, 2 ** 31) };
+    const kind = draw(Object.keys(FAULTS[part]).filter((kind) => long || !LONG.includes(kind)), part);
+    return { at: place(i, count), kind, fault: FAULTS[part][kind], seed: random.integer(0, 2 ** 31) };
   });
+  const more = Array.from({ length: small }, (_, i) => {
+    const kind = draw(SMALL, SMALL);
+    return { at: place(i, small), kind, fault: FAULTS.network[kind], seed: random.integer(0, 2 ** 31) };
+  });
+  return [...all, ...more].sort((a, b) => a.at - b.at).map((planned, i) => ({ id: i + 1, ...planned }));
 }
 
 function shuffled<T>(items: T[], random: Random): T[] {
@@ -59,7 +78,7 @@ export async function torment(
     const note = (phase: "begin" | "end" | "failed", detail: string, more = {}) =>
       system.faults.add({ t: Date.now(), id, kind, phase, detail, ...more });
     try {
-      await fault({
+      const hits = await fault({
         system,
         random: seededRandom(seed),
         long,
@@ -69,7 +88,7 @@ export async function torment(
         },
         hold: pause,
       });
-      note("end", said);
+      note("end", said, hits === undefined ? {} : { hits });
     } catch (error) {
       note("failed", `${said}: ${(error as Error).message}`);
     } finally {

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ProxiedKafka } from "../support/proxied_kafka.ts";
 import { endOffsets, readTopic } from "../support/reader.ts";
 import { stopInOrder } from "./faults.ts";
-import { type Commit, Journal, padding, type RunEnd, type RunSettings, type Stored } from "./history.ts";
+import { type Commit, Journal, padding, type RunEnd, type RunSettings, type Stored, topicsOf } from "./history.ts";
 import { keptCommits } from "./kept_commits.ts";
 import { plan, torment } from "./nemesis.ts";
 import { observe, Outsider } from "./observer.ts";
@@ -21,6 +21,8 @@ export interface RunOptions {
   seconds: number;
   /** How many there are. */
   faults: number;
+  /** How many small ones of the network come on top; 0 by default. */
+  small?: number;
   /** Where its history goes. */
   folder: string;
   /** Includes the faults that last for up to 40 s. */
@@ -35,7 +37,7 @@ const CALM_MS = 1_500;
 
 /** Makes a run on a cluster on which others may have been before. */
 export async function makeRun(cluster: ProxiedKafka, options: RunOptions): Promise<void> {
-  const { seed, seconds, faults, folder, long = false, signal = new AbortController().signal } = options;
+  const { seed, seconds, faults, small, folder, long = false, signal = new AbortController().signal } = options;
   await Deno.mkdir(folder, { recursive: true });
   const id = crypto.randomUUID().slice(0, 8);
   const settings: RunSettings = {
@@ -43,7 +45,7 @@ export async function makeRun(cluster: ProxiedKafka, options: RunOptions): Promi
     seconds,
     startedAt: Date.now(),
     group: `faults-${id}`,
-    topics: (["keyed", "growing", "doomed"] as const).map((kind) => ({ name: `${kind}-${id}`, kind })),
+    topics: topicsOf(id),
     deliveryTimeoutMs: 8_000,
     shutdownTimeoutMs: 10_000,
     recoveryMs: RECOVERY_MS,
@@ -58,7 +60,7 @@ export async function makeRun(cluster: ProxiedKafka, options: RunOptions): Promi
     watching = observe(system, over.signal);
     system.startLoad({ clients: 6, pauseMs: 40 });
     await sleep(CALM_MS);
-    await torment(system, plan(seed, { count: faults, ms: seconds * 1_000 }), { long, signal });
+    await torment(system, plan(seed, { count: faults, small, ms: seconds * 1_000, long }), { long, signal });
     end.healedAt = Date.now();
     signal.throwIfAborted();
     await stopOneByOne(system);

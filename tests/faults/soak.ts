@@ -16,11 +16,12 @@ import { startProxiedKafka } from "../support/proxied_kafka.ts";
 import { stopSignal } from "../../signals.ts";
 import { judge } from "./check.ts";
 import { Journal, readHistory, readLines } from "./history.ts";
-import { type Figures, figuresOf, showRun } from "./report.ts";
+import { type Figures, figuresOf, happened, showRun } from "./report.ts";
 import { makeRun } from "./run.ts";
 
-/** How far apart faults begin, on average, in seconds. */
+/** How far apart faults of all kinds begin, on average, and small ones of the network between them; in seconds. */
 const FAULT_EVERY_S = 4;
+const SMALL_EVERY_S = 2.5;
 
 /** What is kept of a run. */
 interface Outcome extends Figures {
@@ -60,8 +61,8 @@ async function soakOnce(
   const history = join(folder, `run-${seed}-${crypto.randomUUID().slice(0, 8)}`);
   try {
     await using cluster = await startProxiedKafka({ brokers: 3, seed, signal });
-    const faults = Math.ceil(seconds / FAULT_EVERY_S);
-    await makeRun(cluster, { seed, seconds, faults, folder: history, long: true, signal });
+    const [faults, small] = [Math.ceil(seconds / FAULT_EVERY_S), Math.ceil(seconds / SMALL_EVERY_S)];
+    await makeRun(cluster, { seed, seconds, faults, small, folder: history, long: true, signal });
   } catch (error) {
     if (!signal.aborted) console.error(`seed ${seed} could not be run: ${(error as Error).message}`);
     await Deno.remove(history, { recursive: true }).catch(() => {}); // it says nothing
@@ -76,7 +77,7 @@ async function soakOnce(
     date: new Date(result.history.settings.startedAt).toISOString(),
     held: result.held,
     broken: result.verdicts.filter(({ offences }) => offences > 0).map(({ invariant }) => invariant),
-    kinds: count(result.history.faults.filter(({ phase }) => phase === "begin").map(({ kind }) => kind)),
+    kinds: count(happened(result.history).map(({ kind }) => kind)),
   });
   if (result.held) await Deno.remove(history, { recursive: true });
   else console.log(`its history is kept in ${history}\n`);
@@ -94,7 +95,18 @@ function count(names: string[]): Record<string, number> {
 
 /** One line for each run, one for all, and what the faults were. */
 function table(runs: Outcome[]): string {
-  const columns = ["faults", "acknowledged", "refused", "unknown", "handled", "redelivered", "maxRssMb"] as const;
+  const columns = [
+    "faults",
+    "acknowledged",
+    "refused",
+    "unknown",
+    "handled",
+    "redelivered",
+    "silentMs",
+    "maxRssMb",
+    "maxFiles",
+  ] as const;
+  const largest: readonly string[] = ["silentMs", "maxRssMb", "maxFiles"];
   const head = ["seed", ...columns, "lag 0 after ms", "leader dead ms", "held"];
   const row = (run: Outcome) => [
     `${run.seed}`,
@@ -103,10 +115,17 @@ function table(runs: Outcome[]): string {
     run.unavailable.length > 0 ? `${Math.max(...run.unavailable)}` : "-",
     run.held ? "yes" : `NO: ${run.broken.join(" ") || "failed"}`,
   ];
-  const sum = (name: typeof columns[number]) => `${runs.reduce((total, run) => total + run[name], 0)}`;
+  const sum = (name: typeof columns[number]) => runs.reduce((total, run) => total + run[name], 0);
+  const most = (name: typeof columns[number]) => Math.max(...runs.map((run) => run[name]));
   const unavailable = runs.flatMap((run) => run.unavailable).sort((a, b) => a - b);
   const p99 = unavailable[Math.ceil(0.99 * unavailable.length) - 1];
-  const all = ["all", ...columns.map((name) => name === "maxRssMb" ? "" : sum(name)), "", `p99 ${p99 ?? "-"}`, ""];
+  const all = [
+    "all",
+    ...columns.map((name) => `${largest.includes(name) ? most(name) : sum(name)}`),
+    "",
+    `p99 ${p99 ?? "-"}`,
+    "",
+  ];
   const rows = [head, ...runs.map(row), all];
   const widths = head.map((_, i) => Math.max(...rows.map((cells) => cells[i].length)));
   const kinds = new Map<string, number>();
