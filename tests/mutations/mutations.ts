@@ -179,13 +179,13 @@ export const MUTATIONS: Mutation[] = [
     file: "kafka/group_member.ts",
     from: '    if (Date.now() - this.#lastAnswer > this.#options.sessionTimeoutMs) return "lost";\n',
     to: "",
-    tests: ["tests/consumer/faults_test.ts", QUICK],
+    tests: ["tests/consumer/faults_kafka_test.ts", QUICK],
   },
   {
     name: "a member that was thrown out goes on",
     file: "kafka/group_member.ts",
     from: '      if (NOT_A_MEMBER.includes(code)) return "lost";\n',
     to: "      if (NOT_A_MEMBER.includes(code)) return;\n",
-    tests: ["tests/consumer/group_test.ts", QUICK],
+    tests: ["tests/consumer/group_kafka_test.ts", QUICK],
   },
 ];
