@@ -50,6 +50,7 @@ function faultless() {
       topics: [{ name: TOPIC, kind: "keyed" }],
       deliveryTimeoutMs: 5_000,
       shutdownTimeoutMs: 5_000,
+      leewayMs: 2_000,
       recoveryMs: 10_000,
     },
     sends,

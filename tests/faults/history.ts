@@ -44,6 +44,8 @@ export interface RunSettings {
   topics: TopicUse[];
   deliveryTimeoutMs: number;
   shutdownTimeoutMs: number;
+  /** What a busy machine with two cores may add to any time limit. */
+  leewayMs: number;
   /** How long after the last heal everything must be handled and committed. */
   recoveryMs: number;
 }

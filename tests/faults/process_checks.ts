@@ -7,8 +7,6 @@ import { type Verdict, verdict } from "../support/checker.ts";
 import { isCalm } from "./consumer_checks.ts";
 import type { History, ProcessEvent, Send } from "./history.ts";
 
-/** What a busy machine with two cores may add to a time limit, in ms. */
-export const LEEWAY_MS = 2_000;
 /** Far above what is needed: they bound what grows. */
 const MAX_RSS_MB = 500;
 const MAX_FILES = 150;
@@ -62,7 +60,7 @@ function judgeStop(history: History, { asked, notes }: Stop): string | false {
   if (!exit) return `${who} has no exit`;
   if (exit.signal) return `${who} had to be killed (${exit.signal})`;
   const took = exit.t - t;
-  if (took > history.settings.shutdownTimeoutMs + LEEWAY_MS) return `${who} took ${took} ms to stop`;
+  if (took > history.settings.shutdownTimeoutMs + history.settings.leewayMs) return `${who} took ${took} ms to stop`;
   // Where Kafka did not answer, what is not flushed or committed is told by exit code 1.
   const calm = isCalm(history, t);
   if (calm ? exit.code !== 0 : exit.code! > 1) return `${who} ended with exit code ${exit.code}`;
@@ -99,7 +97,7 @@ function judgeRequests(history: History): Verdict {
       }
       const took = send.end - (send.since ?? send.start) - overlap(frozen, send);
       // A stream may wait for room in the buffer, which comes within the time of those who have it.
-      const limit = settings.deliveryTimeoutMs * (send.since === undefined ? 1 : 2) + LEEWAY_MS;
+      const limit = settings.deliveryTimeoutMs * (send.since === undefined ? 1 : 2) + settings.leewayMs;
       return took > limit && `${show(send)} was answered after ${Math.round(took)} ms`;
     },
   });

@@ -87,6 +87,7 @@ async function main(): Promise<number> {
     topics: topicsOf("recovery"),
     deliveryTimeoutMs: 30_000,
     shutdownTimeoutMs: 10_000,
+    leewayMs: 0,
     recoveryMs: 60_000,
   };
   await using system = new System(cluster, settings, folder);

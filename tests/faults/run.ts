@@ -27,6 +27,8 @@ export interface RunOptions {
   folder: string;
   /** Includes the faults that last for up to 40 s. */
   long?: boolean;
+  /** What the machine may add to any time limit, in ms; 2,000 by default. */
+  leewayMs?: number;
   /** Ends it early: it is healed, and its history is not complete. */
   signal?: AbortSignal;
 }
@@ -37,7 +39,16 @@ const CALM_MS = 1_500;
 
 /** Makes a run on a cluster on which others may have been before. */
 export async function makeRun(cluster: ProxiedKafka, options: RunOptions): Promise<void> {
-  const { seed, seconds, faults, small, folder, long = false, signal = new AbortController().signal } = options;
+  const {
+    seed,
+    seconds,
+    faults,
+    small,
+    folder,
+    long = false,
+    leewayMs = 2_000,
+    signal = new AbortController().signal,
+  } = options;
   await Deno.mkdir(folder, { recursive: true });
   const id = crypto.randomUUID().slice(0, 8);
   const settings: RunSettings = {
@@ -48,6 +59,7 @@ export async function makeRun(cluster: ProxiedKafka, options: RunOptions): Promi
     topics: topicsOf(id),
     deliveryTimeoutMs: 8_000,
     shutdownTimeoutMs: 10_000,
+    leewayMs,
     recoveryMs: RECOVERY_MS,
   };
   await Deno.writeTextFile(join(folder, "run.json"), JSON.stringify(settings, undefined, 2));
