@@ -7,9 +7,9 @@ import { type Verdict, verdict } from "../support/checker.ts";
 import { isCalm } from "./consumer_checks.ts";
 import type { History, ProcessEvent, Send } from "./history.ts";
 
-/** Far above what is needed: they bound what grows. */
-const MAX_RSS_MB = 500;
-const MAX_FILES = 150;
+/** More than twice what was ever seen: they bound what grows. */
+const MAX_RSS_MB = 250;
+const MAX_FILES = 100;
 
 /** The verdicts on processes and requests. */
 export function checkProcesses(history: History): Verdict[] {
