@@ -137,6 +137,17 @@ Deno.test("a batch refused for good is not written, and is not tried again", () 
     assert.equal(await stage.metric("identity_resets_total"), 0);
   }));
 
+Deno.test("a batch whose answer is lost, and that is only refused afterwards, is unknown at its deadline", async () => {
+  await using stage = await kafka.stage(DEADLINE);
+  const rule = { api: "Produce", topic: stage.topic } as const;
+  using _lost = kafka.proxy.rule({ ...rule, times: 1, action: { do: "cut", at: "response", with: "rst" } });
+  using refused = kafka.proxy.rule({ ...rule, skip: 1, action: { do: "error", code: 19, forward: false } });
+  assert.deepEqual(await stage.send("a"), ["unknown timed-out"]);
+  refused[Symbol.dispose]();
+  await goesOn(stage, ["a"]);
+  assert.equal(await stage.metric("identity_resets_total"), 1);
+});
+
 Deno.test("a batch that may have been written, and is then refused for good, is unknown", async () => {
   await using stage = await kafka.stage();
   const { topic } = stage;
