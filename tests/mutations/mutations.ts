@@ -121,7 +121,7 @@ export const MUTATIONS: Mutation[] = [
     file: "producer.ts",
     from: "    await this.flush({ deadline });\n",
     to: "",
-    tests: [...SENDER, "tests/server_kafka_test.ts", QUICK],
+    tests: ["tests/integration/producer/limits_test.ts", "tests/server_kafka_test.ts", QUICK],
   },
   {
     name: "the server does not wait for requests at work when it stops",
