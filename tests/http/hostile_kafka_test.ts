@@ -101,6 +101,8 @@ Deno.test("methods and targets that are not ours are refused", async () => {
   await check(t, {
     "HEAD where there is GET": [`HEAD /healthz HTTP/1.1\r\n${HOST}\r\n`, [200]],
     "HEAD where there is none": [`HEAD /names HTTP/1.1\r\n${HOST}\r\n`, [405]],
+    "HEAD that says it is POST": [`HEAD /healthz HTTP/1.1\r\n${HOST}X-HTTP-Method-Override: POST\r\n\r\n`, [200]],
+    "GET that says it is POST": [get("/names", HOST + "X-HTTP-Method-Override: POST\r\n"), [405]],
     OPTIONS: [`OPTIONS /names HTTP/1.1\r\n${HOST}\r\n`, [204]],
     "OPTIONS *": [`OPTIONS * HTTP/1.1\r\n${HOST}\r\n`, [404]],
     TRACE: [`TRACE /names HTTP/1.1\r\n${HOST}\r\n`, [405]],

@@ -1,6 +1,7 @@
 // Many clients at once, as a process of its own: what they take is given back, and good requests are answered meanwhile.
 
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import { openFiles, residentBytes } from "../support/process_stats.ts";
 import { createTopic, sharedKafka } from "../support/kafka.ts";
 import { readTopic } from "../support/reader.ts";
@@ -60,7 +61,11 @@ async function post({ url, topic }: Server): Promise<number> {
   return response.status;
 }
 
-/** Good requests, one after the other: how long the slowest of a hundred takes, in ms, the very slowest left out. */
+async function metrics({ url }: Server): Promise<string> {
+  return await (await fetch(`${url}/metrics`)).text();
+}
+
+/** Good requests, one after the other: so long takes the slowest of a hundred, the very slowest left out, in ms. */
 async function p99(server: Server, count = 300): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i < count; i++) {
@@ -81,20 +86,25 @@ async function connect({ port }: Server, text: string): Promise<Deno.Conn> {
   return connection;
 }
 
-Deno.test("idle connections, slow writers, event streams and cut uploads: good requests are answered meanwhile", async () => {
+Deno.test("idle connections, slow writers and readers, event streams and cut uploads: good requests go on", async () => {
   await using server = await startServer();
   await p99(server, 100); // what is compiled now is not measured later
   const before = descriptors(server);
+  const alone = await p99(server);
   const connections: Deno.Conn[] = [];
-  for (let i = 0; i < 2_000; i++) connections.push(await connect(server, ""));
-  const slow = await Promise.all(
-    Array.from({ length: 200 }, () => connect(server, head(server, "Content-Length: 100000\r\n\r\n{"))),
-  );
+  const open = async (count: number, text: string) => {
+    const opened = await Promise.all(Array.from({ length: count }, () => connect(server, text)));
+    connections.push(...opened);
+    return opened;
+  };
+  for (let i = 0; i < 20; i++) await open(100, "");
+  const slow = await open(200, head(server, "Content-Length: 100000\r\n\r\n{"));
   const dripping = setInterval(() => {
     for (const connection of slow) connection.write(encoder.encode(" ")).catch(() => {});
   }, 500);
-  const events = `GET /topics/${server.topic}/events HTTP/1.1\r\nHost: localhost\r\n\r\n`;
-  const streams = await Promise.all(Array.from({ length: 500 }, () => connect(server, events)));
+  await open(500, `GET /topics/${server.topic}/events HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+  const [unread] = await open(1, head(server).replace("application/json", "application/x-ndjson"));
+  const flood = writeWithoutReading(unread);
   for (let i = 0; i < 50; i++) {
     const upload = await connect(
       server,
@@ -102,18 +112,37 @@ Deno.test("idle connections, slow writers, event streams and cut uploads: good r
     );
     upload.close();
   }
-  const time = await p99(server);
+  // The middle one of three: other things that the machine does now and then are none of the crowd's doing.
+  const [, crowded] = [await p99(server), await p99(server), await p99(server)].sort((a, b) => a - b);
   const memory = megabytes(server);
   clearInterval(dripping);
-  for (const connection of [...connections, ...slow, ...streams]) connection.close();
-  assert.ok(time < 250, `99 of 100 good requests take up to ${time} ms`);
+  for (const connection of connections) connection.close();
+  await flood;
+  // What a busy machine does to a request alone, it does to one in a crowd.
+  const limit = Math.max(250, 10 * alone);
+  assert.ok(crowded < limit, `99 of 100 good requests take up to ${crowded} ms, ${alone} ms alone`);
   assert.ok(memory < 512, `${memory} MB`);
   await waitFor(() => descriptors(server) <= before + 10, { what: "all descriptors to be given back" });
-  const metrics = await (await fetch(`${server.url}/metrics`)).text();
-  await waitFor(async () => /event_streams 0\n/.test(await (await fetch(`${server.url}/metrics`)).text()), {
-    what: `no event stream to be left of ${/event_streams \d+/.exec(metrics)}`,
-  });
+  await waitFor(async () => /event_streams 0\n/.test(await metrics(server)), { what: "no event stream to be left" });
 });
+
+/** A stream of records that pauses, so that its answer begins, and goes on, while nobody reads what comes back. */
+async function writeWithoutReading(connection: Deno.Conn): Promise<void> {
+  const lines = `{"value":"${"x".repeat(1_000)}"}\n`.repeat(60);
+  const chunk = encoder.encode(`${lines.length.toString(16)}\r\n${lines}\r\n`);
+  try {
+    await connection.write(encoder.encode("Transfer-Encoding: chunked\r\n\r\n"));
+    await writeAll(connection, chunk);
+    await sleep(500);
+    for (;;) await writeAll(connection, chunk);
+  } catch {
+    // The end of the test closes it, if the server does not before.
+  }
+}
+
+async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  while (bytes.length > 0) bytes = bytes.subarray(await connection.write(bytes));
+}
 
 Deno.test("a connection for every request, and clients that cut off by the thousand, leave nothing behind", async () => {
   await using server = await startServer();
