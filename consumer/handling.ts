@@ -5,15 +5,14 @@
  */
 import type { Logger } from "@std/log";
 import { FatalError } from "../kafka/broker_error.ts";
-import { nextTurn, sleep } from "../kafka/wait.ts";
+import { sleep } from "../kafka/wait.ts";
 import { OutputClosed } from "../handlers/print.ts";
 import type { BatchHandler, ConsumedRecord, Handler, HandlerContext, HandlerModule } from "../handlers/types.ts";
 import type { DeadLetters } from "./dead_letters.ts";
+import { Turns } from "./turns.ts";
 
 /** The longest pause between two attempts, in ms. */
 const MAX_PAUSE_MS = 30_000;
-/** How long handlers may keep timers and sockets from their turn, in ms: heartbeats are among them. */
-const TURN_MS = 50;
 
 /** Settings of {@linkcode Handling}. */
 export interface HandlingOptions {
@@ -41,7 +40,7 @@ export class Handling {
   readonly #one: Handler;
   readonly #many: BatchHandler | undefined;
   readonly #options: HandlingOptions;
-  #turnAt = 0;
+  readonly #turns = new Turns();
 
   constructor(module: HandlerModule, options: HandlingOptions) {
     const { batch } = module;
@@ -68,7 +67,7 @@ export class Handling {
         if (!await this.#handleAgain(record, { error, ...surroundings })) return;
       }
       surroundings.onHandled(record);
-      if (Date.now() > this.#turnAt) await this.#letOthersRun();
+      if (this.#turns.due) await this.#turns.give();
     }
   }
 
@@ -77,7 +76,7 @@ export class Handling {
     try {
       await this.#many!(records, { signal: hurry, attempt: 1, log });
       onHandled(records.at(-1)!);
-      if (Date.now() > this.#turnAt) await this.#letOthersRun();
+      if (this.#turns.due) await this.#turns.give();
       return true;
     } catch (error) {
       if (error instanceof OutputClosed) throw error;
@@ -151,11 +150,5 @@ export class Handling {
       error,
     });
     return true;
-  }
-
-  /** Handlers that never wait for anything would keep the process from its heartbeats. */
-  async #letOthersRun(): Promise<void> {
-    await nextTurn();
-    this.#turnAt = Date.now() + TURN_MS;
   }
 }
