@@ -58,25 +58,28 @@ export class Worker {
    * @param hurry Aborts when records under way are to be given up.
    */
   async work(stop: AbortSignal, hurry: AbortSignal): Promise<void> {
-    for (let corrupt = 0;;) {
-      const chunk = await this.feed.take(stop);
-      if (!chunk) return;
-      await nextTurn(); // the next Fetch is to be on its way before this chunk keeps us busy
+    for (let corrupt = 0; await this.feed.filled(stop);) {
       try {
-        await this.#tools.slots.use(() => this.#work(chunk, { stop, hurry }));
+        // What waits for its turn waits in the feed: all that is read ahead is bounded there.
+        await this.#tools.slots.use(() => this.#takeAndWork({ stop, hurry }));
         if (stop.aborted) return;
         corrupt = 0;
-        this.#finishedChunk(chunk);
       } catch (error) {
         if (error instanceof OutputClosed) return this.#tools.run.end(new Finished(error.message));
         if (!(error instanceof CorruptBatchError)) throw error;
-        if (++corrupt > CORRUPT_RETRIES) {
-          return this.#stopReading(error);
-        }
+        if (++corrupt > CORRUPT_RETRIES) return this.#stopReading(error);
         await sleep(CORRUPT_PAUSE_MS, stop);
         this.feed.seek(this.handled);
       }
     }
+  }
+
+  async #takeAndWork(signals: { stop: AbortSignal; hurry: AbortSignal }): Promise<void> {
+    const chunk = signals.stop.aborted ? undefined : this.feed.take();
+    if (!chunk) return;
+    await nextTurn(); // the next Fetch is to be on its way before this chunk keeps us busy
+    await this.#work(chunk, signals);
+    if (!signals.stop.aborted) this.#finishedChunk(chunk);
   }
 
   async #work(chunk: Chunk, signals: { stop: AbortSignal; hurry: AbortSignal }): Promise<void> {

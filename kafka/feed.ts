@@ -46,8 +46,8 @@ export class Feed implements TopicPartition {
     return true;
   }
 
-  /** The next chunk, when there is one; undefined when the signal aborts. */
-  async take(signal: AbortSignal): Promise<Chunk | undefined> {
+  /** Waits for a chunk. @returns whether there is one; not when the signal aborts */
+  async filled(signal: AbortSignal): Promise<boolean> {
     const wake = () => this.#arrival.resolve();
     signal.addEventListener("abort", wake);
     while (!this.#chunk && !signal.aborted) {
@@ -55,19 +55,20 @@ export class Feed implements TopicPartition {
       this.#arrival = Promise.withResolvers();
     }
     signal.removeEventListener("abort", wake);
-    return signal.aborted ? undefined : this.#drop();
+    return !signal.aborted;
+  }
+
+  /** The chunk that waits, if any: there is room for the next one then. */
+  take(): Chunk | undefined {
+    const chunk = this.#chunk;
+    this.#chunk = undefined;
+    if (chunk) this.#onTake(chunk);
+    return chunk;
   }
 
   /** Reads from here next; what waits is dropped. */
   seek(position: number): void {
     this.position = position;
-    this.#drop();
-  }
-
-  #drop(): Chunk | undefined {
-    const chunk = this.#chunk;
-    this.#chunk = undefined;
-    if (chunk) this.#onTake(chunk);
-    return chunk;
+    this.take();
   }
 }

@@ -140,7 +140,9 @@ export class TopicTail {
   }
 
   async #read(feed: Feed): Promise<void> {
-    for (let chunk; (chunk = await feed.take(this.#stopping.signal));) {
+    while (await feed.filled(this.#stopping.signal)) {
+      const chunk = feed.take();
+      if (!chunk) continue;
       const { records } = await readAll(chunk);
       if (records.length > 0) this.#keep(chunk, records);
     }
