@@ -82,11 +82,11 @@ Deno.test("--from, --partition, --count, --grep and --exit choose what is read",
     [["--partition", "0", "--count", "2"], [0, 2]],
     [["--partition", "0", "--grep", "^1.$", "--count", "3"], [10, 12, 14]],
   ];
-  for (const [flags, expected] of cases) {
+  await Promise.all(cases.map(async ([flags, expected]) => {
     const { code, out } = await run(...look, ...flags);
     assert.deepEqual(out.map(Number).toSorted((a, b) => a - b), expected, flags.join(" "));
     assert.equal(code, 0);
-  }
+  }));
 });
 
 Deno.test("--count commits exactly what was printed, and --from moves a group once", async () => {
@@ -112,8 +112,8 @@ Deno.test("--group none commits nothing and is no member", async () => {
 
 Deno.test("a reader that closes stdout ends it quietly, and what it was given is committed", async () => {
   await using topic = await createTopic(bootstrap);
-  await produce(bootstrap, topic.name, numbered(50_000));
-  for (const count of [3, 20_000]) {
+  await produce(bootstrap, topic.name, Array.from({ length: 20_000 }, () => ({ value: "x".repeat(1_000) })));
+  for (const count of [3, 10_000]) {
     const group = newGroup();
     const deno = `${Deno.execPath()} run --allow-net --allow-env --allow-read consumer.ts`;
     const consume = `${deno} --brokers ${bootstrap} --topic ${topic.name} --group ${group} --quiet`;
@@ -126,7 +126,8 @@ Deno.test("a reader that closes stdout ends it quietly, and what it was given is
     assert.equal(lines.length, count);
     assert.equal(new TextDecoder().decode(stderr), "");
     const committed = Number((await committedOffsets(bootstrap, group, topic.name))[0]);
-    assert.ok(committed >= count && committed < 50_000, `${committed} are committed, ${count} were read`);
+    // What was in the pipe is gone; what did not fit was not written.
+    assert.ok(committed >= count && committed < count + 1_000, `${committed} are committed, ${count} were read`);
   }
 });
 

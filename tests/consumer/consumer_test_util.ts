@@ -21,7 +21,7 @@ export interface RunningConsumer extends AsyncDisposable {
   /** In the order in which they were handled. */
   readonly handled: Handled[];
   readonly logLines: string[];
-  /** Resolves as `Consumer.consume` does. */
+  /** Resolves as `Consumer.consume` does; to be read where it is to end by itself, soon. */
   readonly done: Promise<boolean>;
   /** Asks it to stop, and waits. */
   stop(): Promise<boolean>;
@@ -69,21 +69,30 @@ export function startConsumer(
     log,
   );
   const stop = new AbortController();
-  const done = consumer.consume(stop.signal);
-  done.catch(() => {}); // whoever cares awaits it
+  const consuming = consumer.consume(stop.signal);
+  consuming.catch(() => {}); // whoever cares awaits it
   const end = () => {
     stop.abort();
-    return done;
+    return consuming;
   };
   return {
     handled,
     logLines,
-    done,
+    get done() {
+      return inTime(consuming);
+    },
     stop: end,
     [Symbol.asyncDispose]: async () => {
       await end().catch(() => {});
     },
   };
+}
+
+/** Fails instead of waiting for ever. */
+async function inTime(consuming: Promise<boolean>): Promise<boolean> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error("the consumer has not ended within 60 s")), 60_000);
+  return await Promise.race([consuming, late.promise]).finally(() => clearTimeout(timer));
 }
 
 class Lines extends BaseHandler {
@@ -170,4 +179,23 @@ export async function coordinatorOf(bootstrap: string, group: string): Promise<n
   } finally {
     await admin.close();
   }
+}
+
+/** Sets a position of a group without members, in a topic's first partition. */
+export async function setPosition(
+  bootstrap: string,
+  { group, topic, offset }: { group: string; topic: string; offset: number },
+): Promise<void> {
+  const admin = new Admin({ clientId: "test", bootstrapBrokers: bootstrap.split(","), retries: 20, retryDelay: 250 });
+  try {
+    const topics = [{ name: topic, partitionOffsets: [{ partition: 0, offset: BigInt(offset) }] }];
+    await admin.alterConsumerGroupOffsets({ groupId: group, topics });
+  } finally {
+    await admin.close();
+  }
+}
+
+/** What starts a case beside others, for those that wait more than they work. None may disturb another. */
+export function beside(t: Deno.TestContext): (name: string, fn: () => Promise<void>) => Promise<boolean> {
+  return (name, fn) => t.step({ name, fn, sanitizeOps: false, sanitizeResources: false, sanitizeExit: false });
 }

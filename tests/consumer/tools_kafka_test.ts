@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { committedOffsets, readTopic } from "../support/reader.ts";
 import { createTopic, sharedKafka, withAdmin } from "../support/kafka.ts";
 import { startScript, waitFor } from "../support/wait.ts";
-import { newGroup, numbered, produce, startConsumer, untilCommitted } from "./consumer_test_util.ts";
+import { newGroup, numbered, produce, setPosition, startConsumer, untilCommitted } from "./consumer_test_util.ts";
 
 const { bootstrap } = await sharedKafka();
 
@@ -45,10 +45,7 @@ Deno.test("lag --watch looks again until it is stopped", async () => {
   await using topic = await createTopic(bootstrap);
   const group = newGroup();
   await produce(bootstrap, topic.name, numbered(2));
-  await withAdmin(
-    bootstrap,
-    (admin) => admin.setOffsets({ groupId: group, topic: topic.name, partitions: [{ partition: 0, offset: "0" }] }),
-  );
+  await setPosition(bootstrap, { group, topic: topic.name, offset: 0 });
   const permissions = ["--allow-net", "--allow-env", "--allow-read"];
   const flags = ["--brokers", bootstrap, "--group", group, "--watch"];
   await using process = startScript(["run", ...permissions, "lag.ts", ...flags]);
