@@ -172,10 +172,7 @@ export class Session implements GroupListener {
   async #readWithoutGroup({ stop, abandon, drainMs }: { stop: AbortSignal; abandon: AbortSignal; drainMs: number }) {
     const signal = AbortSignal.any([stop, abandon]);
     await this.#begin(this.#allPartitions(), []);
-    await new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      signal.addEventListener("abort", () => resolve());
-    });
+    await unlessAborted(new Promise(() => {}), signal);
     await this.revoked("stop", abandon.aborted ? abandon : AbortSignal.timeout(drainMs));
   }
 

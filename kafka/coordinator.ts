@@ -63,15 +63,17 @@ export class Coordinator {
   /** The group's committed positions; -1 where it has none. */
   async committed(partitions: readonly TopicPartition[]): Promise<Position[]> {
     const deadline = Date.now() + MOVE_MS;
-    let { code, positions } = await this.ask(offsetFetch(this.#groupId, partitions));
-    for (let failures = 1; COORDINATOR_MOVED.includes(code) && Date.now() < deadline; failures++) {
-      this.forget();
-      await sleep(backoff(failures));
-      ({ code, positions } = await this.ask(offsetFetch(this.#groupId, partitions)));
+    for (let failures = 1;; failures++) {
+      const { code, positions } = await this.ask(offsetFetch(this.#groupId, partitions));
+      if (COORDINATOR_MOVED.includes(code) && Date.now() < deadline) {
+        this.forget();
+        await sleep(backoff(failures));
+        continue;
+      }
+      check(`read the positions of group "${this.#groupId}"`, code);
+      for (const { topic, code } of positions) check(`read the position of group "${this.#groupId}" in ${topic}`, code);
+      return positions;
     }
-    check(`read the positions of group "${this.#groupId}"`, code);
-    for (const { topic, code } of positions) check(`read the position of group "${this.#groupId}" in ${topic}`, code);
-    return positions;
   }
 
   /**

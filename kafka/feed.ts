@@ -38,8 +38,8 @@ export class Feed implements TopicPartition {
   /** What came after the position. Empty chunks only count where they tell of an end that is news. */
   put(chunk: Chunk): boolean {
     this.position = chunk.next;
-    if (chunk.end !== undefined && chunk.next === chunk.from && chunk.end === this.#saidEnd) return false;
-    if (chunk.end === undefined && chunk.next === chunk.from) return false;
+    const isEmpty = chunk.next === chunk.from;
+    if (isEmpty && (chunk.end === undefined || chunk.end === this.#saidEnd)) return false;
     this.#saidEnd = chunk.end ?? -1;
     this.#chunk = chunk;
     this.#arrival.resolve();

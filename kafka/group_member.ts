@@ -9,8 +9,14 @@
  */
 import type { Logger } from "@std/log";
 import { rootCause } from "../errors.ts";
-import { assignRange, decodeAssignment, decodeSubscription } from "./assignment.ts";
-import { encodeAssignment, encodeSubscription, RANGE } from "./assignment.ts";
+import {
+  assignRange,
+  decodeAssignment,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+  RANGE,
+} from "./assignment.ts";
 import { backoff } from "./backoff.ts";
 import { check, Code, errorFor, isFatal } from "./broker_error.ts";
 import type { Cluster } from "./cluster.ts";
