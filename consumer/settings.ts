@@ -53,7 +53,7 @@ export const CONSUMER = {
   ]),
   deadLetterTopic: text("--dead-letter-topic", "{topic}.dlt", "where messages go that fail; none: stop instead"),
   concurrency: integer("--concurrency", 8, "partitions to work on at once", [1, 10_000]),
-  fetchBytes: integer("KAFKA_FETCH_BYTES", 4 << 20, "how much to read ahead of a partition", [1 << 10, 64 << 20]),
+  fetchBytes: integer("KAFKA_FETCH_BYTES", 2 << 20, "how much to read ahead of a partition", [1 << 10, 64 << 20]),
   groupInstanceId: optional(
     "KAFKA_GROUP_INSTANCE_ID",
     "makes a static member, which keeps its partitions over restarts",

@@ -99,7 +99,7 @@ const CONSUMER = rows([
   ["--retry-backoff-ms", "retryBackoffMs", 200, "1", 1],
   ["--dead-letter-topic", "deadLetterTopic", "{topic}.dlt", "none", "none"],
   ["--concurrency", "concurrency", 8, "1", 1],
-  ["KAFKA_FETCH_BYTES", "fetchBytes", 4 * 1024 * 1024, "1024", 1024],
+  ["KAFKA_FETCH_BYTES", "fetchBytes", 2 * 1024 * 1024, "1024", 1024],
   ["KAFKA_GROUP_INSTANCE_ID", "groupInstanceId", undefined, "one", "one"],
   ["KAFKA_SESSION_TIMEOUT_MS", "sessionTimeoutMs", 30_000, "10000", 10_000],
   ["KAFKA_REBALANCE_TIMEOUT_MS", "rebalanceTimeoutMs", 300_000, "60000", 60_000],
