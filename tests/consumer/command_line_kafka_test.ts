@@ -126,8 +126,8 @@ Deno.test("a reader that closes stdout ends it quietly, and what it was given is
     assert.equal(lines.length, count);
     assert.equal(new TextDecoder().decode(stderr), "");
     const committed = Number((await committedOffsets(bootstrap, group, topic.name))[0]);
-    // What was in the pipe is gone; what did not fit was not written.
-    assert.ok(committed >= count && committed < count + 1_000, `${committed} are committed, ${count} were read`);
+    // The pipe holds 64 records: what is in it when it closes, or was being written, may be on either side.
+    assert.ok(Math.abs(committed - count) < 150, `${committed} are committed, ${count} were read`);
   }
 });
 
