@@ -20,8 +20,8 @@ const MAX_WAIT_MS = 500;
 /** The same where a partition is missing from the request that may have room at any moment; doubles until it has. */
 const MIN_WAIT_MS = 10;
 /** What may come in one answer, and wait in all feeds together. */
-const MAX_BYTES = 32 << 20;
-const MAX_QUEUED_BYTES = 64 << 20;
+const MAX_BYTES = 16 << 20;
+const MAX_QUEUED_BYTES = 32 << 20;
 /** The least that is asked for on a connection that is too slow for more. */
 const MIN_BYTES = 64 << 10;
 
