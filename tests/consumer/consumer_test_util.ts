@@ -172,13 +172,10 @@ export async function untilCommitted(
 
 /** The id of the broker that coordinates a group. */
 export async function coordinatorOf(bootstrap: string, group: string): Promise<number> {
-  const admin = new Admin({ clientId: "test", bootstrapBrokers: bootstrap.split(","), retries: 20, retryDelay: 250 });
-  try {
+  return await withOtherAdmin(bootstrap, async (admin) => {
     const [{ nodeId }] = await admin.findCoordinator({ keyType: 0, keys: [group] });
     return nodeId;
-  } finally {
-    await admin.close();
-  }
+  });
 }
 
 /** Sets a position of a group without members, in a topic's first partition. */
@@ -186,10 +183,24 @@ export async function setPosition(
   bootstrap: string,
   { group, topic, offset }: { group: string; topic: string; offset: number },
 ): Promise<void> {
+  const topics = [{ name: topic, partitionOffsets: [{ partition: 0, offset: BigInt(offset) }] }];
+  await withOtherAdmin(bootstrap, (admin) => admin.alterConsumerGroupOffsets({ groupId: group, topics }));
+}
+
+/** Deletes what is before an offset in a topic's first partition, as retention would. */
+export async function deleteRecordsBefore(
+  bootstrap: string,
+  { topic, offset }: { topic: string; offset: number },
+): Promise<void> {
+  const topics = [{ name: topic, partitions: [{ partition: 0, offset: BigInt(offset) }] }];
+  await withOtherAdmin(bootstrap, (admin) => admin.deleteRecords({ topics }));
+}
+
+/** Runs an action with another client's admin. */
+async function withOtherAdmin<T>(bootstrap: string, action: (admin: Admin) => Promise<T>): Promise<T> {
   const admin = new Admin({ clientId: "test", bootstrapBrokers: bootstrap.split(","), retries: 20, retryDelay: 250 });
   try {
-    const topics = [{ name: topic, partitionOffsets: [{ partition: 0, offset: BigInt(offset) }] }];
-    await admin.alterConsumerGroupOffsets({ groupId: group, topics });
+    return await action(admin);
   } finally {
     await admin.close();
   }
