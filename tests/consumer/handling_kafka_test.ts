@@ -135,13 +135,17 @@ Deno.test("handlers that take longer than a session lasts", async (t) => {
       await produce(bootstrap, topic.name, numbered(2));
       const group = newGroup();
       const flags = ["--topic", topic.name, "--group", group, "--session-timeout-ms", "6000"];
+      let meanwhile: unknown;
       await using consumer = startConsumer(bootstrap, flags, {
         default: async ({ offset }) => {
-          if (offset === 0) await new Promise((resolve) => setTimeout(resolve, 10_000));
+          if (offset > 0) return;
+          await new Promise((resolve) => setTimeout(resolve, 10_000));
+          meanwhile = await committedOffsets(bootstrap, group, topic.name);
         },
       });
       await waitFor(() => consumer.handled.length === 2, { what: "both records", timeout: 30_000 });
       await untilCommitted(bootstrap, { group, topic: topic.name }, [2]);
+      assert.deepEqual(meanwhile, [undefined], "nothing is committed before it is handled");
       assert.equal(consumer.handled.length, 2, "nothing is handled twice");
       assert.equal(consumer.logLines.filter((line) => line.includes("assigned")).length, 1, "no rebalance");
     }),
