@@ -139,8 +139,8 @@ export interface GroupDescription {
 /** The protocol type of those who read topics; what others are given has layouts of their own. */
 const CONSUMERS = "consumer";
 
-/** Describes groups; the broker must be their coordinator. */
-export function describeGroups(groups: readonly string[]): BrokerRequest<GroupDescription[]> {
+/** Describes groups; the broker must be their coordinator. What is told beside a `code` that is not 0 means nothing. */
+export function describeGroups(groups: readonly string[]): BrokerRequest<(GroupDescription & { code: number })[]> {
   const body = new RequestWriter();
   return {
     apiKey: 15,
@@ -150,7 +150,7 @@ export function describeGroups(groups: readonly string[]): BrokerRequest<GroupDe
     decode: (body) => {
       const reader = afterThrottle(body);
       return reader.array(() => {
-        reader.int16();
+        const code = reader.int16();
         const [group, state, protocolType] = [reader.string(), reader.string(), reader.string()];
         reader.string();
         const members = reader.array(() => {
@@ -164,7 +164,7 @@ export function describeGroups(groups: readonly string[]): BrokerRequest<GroupDe
             partitions: protocolType === CONSUMERS ? decodeAssignment(assignment) : [],
           };
         });
-        return { group, state, members };
+        return { code, group, state, members };
       });
     },
   };

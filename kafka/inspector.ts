@@ -153,7 +153,8 @@ export class Inspector {
       const found = await Promise.all((await cluster.nodes()).map(async (nodeId) => {
         const { code, groups } = await cluster.ask(nodeId, listGroups());
         check("list the groups", code);
-        return groups.length === 0 ? [] : await cluster.ask(nodeId, describeGroups(groups));
+        const described = groups.length === 0 ? [] : await cluster.ask(nodeId, describeGroups(groups));
+        return described.map(({ group, state, members }) => ({ group, state, members }));
       }));
       return found.flat().sort((a, b) => a.group < b.group ? -1 : 1);
     });
@@ -164,10 +165,11 @@ export class Inspector {
     return this.#ask(`read the positions of group "${group}"`, async (cluster) => {
       const found = await cluster.askAny(findCoordinator(group));
       check(`find the coordinator of group "${group}"`, found.code);
-      const [[{ state }], { code, positions }] = await Promise.all([
+      const [[{ code: unsure, state }], { code, positions }] = await Promise.all([
         cluster.ask(found.nodeId, describeGroups([group])),
         cluster.ask(found.nodeId, allCommitted(group)),
       ]);
+      check(`describe group "${group}"`, unsure);
       check(`read the positions of group "${group}"`, code);
       if (positions.length === 0 && state === "Dead") return undefined;
       return { state, partitions: lagsOf(positions, await endsOf(cluster, positions)) };
@@ -230,7 +232,8 @@ async function groupsOf(cluster: Asker, nodeId: number) {
   check("list the groups", code);
   if (groups.length === 0) return [];
   const described = await cluster.ask(nodeId, describeGroups(groups));
-  return await Promise.all(described.map(async (group) => {
+  return await Promise.all(described.map(async ({ code: unsure, ...group }) => {
+    check(`describe group "${group.group}"`, unsure);
     const { code, positions } = await cluster.ask(nodeId, allCommitted(group.group));
     check(`read the positions of group "${group.group}"`, code);
     return { ...group, positions };
