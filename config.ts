@@ -141,6 +141,21 @@ const START = {
   groupId: CONSUMER.groupId,
 };
 
+/** What the doctor looks at: what the others would use. */
+const DOCTOR = {
+  groupId: CONSUMER.groupId,
+  acks: withoutFlag(DELIVERY.acks),
+  idempotence: withoutFlag(DELIVERY.idempotence),
+  host: HTTP.host,
+  port: HTTP.port,
+  tokens: withoutFlag(HTTP.tokens),
+  tokensFile: withoutFlag(HTTP.tokensFile),
+  anonymous: withoutFlag(HTTP.anonymous),
+  tlsCert: withoutFlag(HTTP.tlsCert),
+  tlsKey: withoutFlag(HTTP.tlsKey),
+  json: toggle("--json", false, "one JSON object instead of lines"),
+};
+
 const SCRIPTS = {
   start: { ...START, ...TOPIC, ...PROCESS },
   serve: { ...KAFKA, ...TOPIC, ...DELIVERY, ...HTTP, ...PROCESS },
@@ -149,6 +164,7 @@ const SCRIPTS = {
   lag: { ...KAFKA, ...LAG, ...PROCESS },
   offsets: { ...KAFKA, ...OFFSETS, ...PROCESS },
   dlt: { ...KAFKA, ...DLT, ...DELIVERY, ...PROCESS },
+  doctor: { ...KAFKA, ...TOPIC, ...DOCTOR, ...PROCESS },
 };
 
 /** The scripts that read settings. */
@@ -175,10 +191,7 @@ export function loadConfig<S extends Script>(script: S, sources: Sources = {}): 
  * @param usage What the script is for and how it is run, the head of its help.
  */
 export function configOrExit<S extends Script>(script: S, usage: string): Config<S> {
-  if (Deno.args.some((arg) => arg === "--help" || arg === "-h")) {
-    console.log(helpText(SCRIPTS[script], usage));
-    Deno.exit(0);
-  }
+  helpOrGoOn(script, usage);
   try {
     return loadConfig(script);
   } catch (error) {
@@ -186,6 +199,13 @@ export function configOrExit<S extends Script>(script: S, usage: string): Config
     console.error(error.message);
     Deno.exit(2);
   }
+}
+
+/** Where `--help` is asked for, prints it and ends the process. */
+export function helpOrGoOn(script: Script, usage: string): void {
+  if (!Deno.args.some((arg) => arg === "--help" || arg === "-h")) return;
+  console.log(helpText(SCRIPTS[script], usage));
+  Deno.exit(0);
 }
 
 function withoutFlag<T>(row: Setting<T>): Setting<T> {

@@ -91,6 +91,13 @@ export class Cluster {
     return Object.keys(this.#cluster.brokerPool.brokers).map(Number);
   }
 
+  /** The addresses that the brokers tell clients to use, as they were last heard of. */
+  addresses(): { nodeId: number; host: string; port: number }[] {
+    return (this.#cluster.brokerPool.metadata?.brokers ?? []).map(({ nodeId, host, port }: Untyped) => {
+      return { nodeId, host, port };
+    });
+  }
+
   /** Connects if needed, sends, and decodes the answer. Rejects when the broker is unknown, unreachable or silent. */
   async send<T>(nodeId: number, request: BrokerRequest<T>): Promise<T | undefined> {
     const broker = await this.#cluster.brokerPool.findBroker({ nodeId });
