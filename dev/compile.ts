@@ -1,0 +1,100 @@
+/**
+ * Makes executables of `serve`, `consume` and `produce`, one file each, for machines without Deno.
+ *
+ *     deno task compile
+ *     DENORT_BIN=./denort deno task compile
+ *
+ * Each script is bundled into one file, and `deno compile` puts that into an executable. For this it needs `denort`,
+ * Deno without its tools, which it downloads once from dl.deno.land or takes from `DENORT_BIN`. Where it can have
+ * neither, the Deno that runs this is packed instead: larger, unpacked at its first run, and else the same.
+ *
+ * @module
+ */
+import { dirname, join } from "node:path";
+import { packExecutable } from "./compile_pack.ts";
+import { run } from "./run.ts";
+import { argsOf } from "./scripts.ts";
+
+const ROOT = dirname(import.meta.dirname!);
+const SCRIPTS = { serve: "server.ts", consume: "consumer.ts", produce: "producer.ts" } as const;
+/** deno.json is for the sources; the bundle needs nothing of it. */
+const ALONE = ["--no-config", "--no-lock", "--no-check"];
+
+/** How an executable was made. */
+export type Made = "compiled" | "packed";
+
+/**
+ * Makes the executables in a folder, and starts each of them once.
+ *
+ * @param folder Is made if it is not there.
+ * @returns how they were made, all in the same way
+ * @throws {Error} with the output of what failed
+ */
+export async function compileAll(folder: string, told: (line: string) => void): Promise<Made> {
+  const work = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(folder, { recursive: true });
+    let made: Made = "compiled";
+    for (const [name, source] of Object.entries(SCRIPTS) as [keyof typeof SCRIPTS, string][]) {
+      const script = join(work, `${name}.js`);
+      await deno(["bundle", "--quiet", "--platform=deno", "-o", script, join(ROOT, source)]);
+      const executable = { output: join(folder, name), script, flags: permissionsOf(name) };
+      if (made === "compiled" && !await compileOne(executable)) {
+        told("denort cannot be had (DENORT_BIN is not set, dl.deno.land does not answer): packing this Deno instead");
+        made = "packed";
+      }
+      if (made === "packed") await packExecutable(executable);
+      await tryOut(executable.output);
+      const { size } = await Deno.stat(executable.output);
+      told(`${executable.output}: ${Math.round(size / 1e6)} MB, ${made}`);
+    }
+    return made;
+  } finally {
+    await Deno.remove(work, { recursive: true });
+  }
+}
+
+/** Those of the task, and nobody is asked for more. */
+function permissionsOf(name: keyof typeof SCRIPTS): string[] {
+  return [...argsOf(name).filter((arg) => arg.startsWith("--allow-")), "--no-prompt"];
+}
+
+interface Executable {
+  output: string;
+  script: string;
+  flags: readonly string[];
+}
+
+/** @returns false where there is no denort */
+async function compileOne({ output, script, flags }: Executable): Promise<boolean> {
+  const { code, output: text } = await run(Deno.execPath(), ["compile", ...ALONE, ...flags, "-o", output, script]);
+  if (code === 0) return true;
+  if (/base binary/.test(text) && !Deno.env.has("DENORT_BIN")) return false;
+  throw new Error(`deno compile of ${script} failed with exit code ${code}:\n${text}`);
+}
+
+async function deno(args: readonly string[]): Promise<void> {
+  const { code, output } = await run(Deno.execPath(), args, { cwd: ROOT });
+  if (code !== 0) throw new Error(`deno ${args[0]} of ${args.at(-1)} failed with exit code ${code}:\n${output}`);
+}
+
+/** A wrong denort makes files that look like executables. */
+async function tryOut(executable: string): Promise<void> {
+  const { code, output } = await run(executable, ["--help"]);
+  if (code === 0 && output.includes("KAFKA_BROKERS")) return;
+  throw new Error(
+    `${executable} --help shows no help of ours (exit code ${code}); is DENORT_BIN a denort of this version?`,
+  );
+}
+
+async function main(): Promise<number> {
+  try {
+    await compileAll(join(ROOT, "dist"), console.log);
+    return 0;
+  } catch (error) {
+    console.error(`Cannot make the executables: ${(error as Error).message}`);
+    return 1;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main());
