@@ -31,22 +31,24 @@ export type Made = "compiled" | "packed";
  * @throws {Error} with the output of what failed
  */
 export async function compileAll(folder: string, told: (line: string) => void): Promise<Made> {
-  const work = await Deno.makeTempDir();
+  await Deno.mkdir(folder, { recursive: true });
+  // In the same folder, so that what is finished and tried can be put in its place at once.
+  const work = await Deno.makeTempDir({ dir: folder });
   try {
-    await Deno.mkdir(folder, { recursive: true });
     let made: Made = "compiled";
     for (const [name, source] of Object.entries(SCRIPTS) as [keyof typeof SCRIPTS, string][]) {
       const script = join(work, `${name}.js`);
       await deno(["bundle", "--quiet", "--platform=deno", "-o", script, join(ROOT, source)]);
-      const executable = { output: join(folder, name), script, flags: permissionsOf(name) };
+      const executable = { output: join(work, name), script, flags: permissionsOf(name) };
       if (made === "compiled" && !await compileOne(executable)) {
         told("denort cannot be had (DENORT_BIN is not set, dl.deno.land does not answer): packing this Deno instead");
         made = "packed";
       }
       if (made === "packed") await packExecutable(executable);
       await tryOut(executable.output);
-      const { size } = await Deno.stat(executable.output);
-      told(`${executable.output}: ${Math.round(size / 1e6)} MB, ${made}`);
+      await Deno.rename(executable.output, join(folder, name));
+      const { size } = await Deno.stat(join(folder, name));
+      told(`${join(folder, name)}: ${Math.round(size / 1e6)} MB, ${made}`);
     }
     return made;
   } finally {
@@ -55,19 +57,25 @@ export async function compileAll(folder: string, told: (line: string) => void): 
 }
 
 /** Those of the task, and nobody is asked for more. */
-function permissionsOf(name: keyof typeof SCRIPTS): string[] {
+export function permissionsOf(name: keyof typeof SCRIPTS): string[] {
   return [...argsOf(name).filter((arg) => arg.startsWith("--allow-")), "--no-prompt"];
 }
 
-interface Executable {
+/** What is to be made of what. */
+export interface Executable {
   output: string;
   script: string;
   flags: readonly string[];
 }
 
+/** The command line of `deno compile`. */
+export function compileArguments({ output, script, flags }: Executable): string[] {
+  return ["compile", ...ALONE, ...flags, "-o", output, script];
+}
+
 /** @returns false where there is no denort */
 async function compileOne({ output, script, flags }: Executable): Promise<boolean> {
-  const { code, output: text } = await run(Deno.execPath(), ["compile", ...ALONE, ...flags, "-o", output, script]);
+  const { code, output: text } = await run(Deno.execPath(), compileArguments({ output, script, flags }));
   if (code === 0) return true;
   if (/base binary/.test(text) && !Deno.env.has("DENORT_BIN")) return false;
   throw new Error(`deno compile of ${script} failed with exit code ${code}:\n${text}`);
