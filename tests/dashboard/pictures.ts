@@ -19,10 +19,11 @@ const TEXT = { "content-type": "application/vnd.kafka.text.v2+json" };
 
 const DESKTOP = { width: 1280, height: 860, scale: 1.5 };
 const PHONE = { width: 390, height: 844, scale: 2 };
-const PICTURES: Record<string, TabOptions> = {
+const PICTURES: Record<string, TabOptions & { full?: boolean }> = {
   "page-light": { ...DESKTOP, scheme: "light" },
   "page-dark": { ...DESKTOP, scheme: "dark" },
   "page-zh": { ...DESKTOP, scheme: "light", language: "zh-CN" },
+  "page-whole": { ...DESKTOP, scheme: "light", full: true },
   "page-phone": { ...PHONE, scheme: "light" },
   "page-phone-zh": { ...PHONE, scheme: "dark", language: "zh-CN" },
 };
@@ -62,8 +63,8 @@ async function main(): Promise<void> {
   await using server = start("server.ts");
   const [, url] = await server.line(/listening on (http:\/\/[\w.]+:\d+)/);
   await server.line(/"ready"/);
-  await using consumer = start("consumer.ts", "--quiet");
-  await using archive = start("consumer.ts", "--group", "archive", "--quiet");
+  await using consumer = start("consumer.ts");
+  await using archive = start("consumer.ts", "--group", "archive");
   await Promise.all([consumer.line(/assigned/), archive.line(/assigned/)]);
   const stop = new AbortController();
   const loaded = load(url, stop.signal);
@@ -71,7 +72,7 @@ async function main(): Promise<void> {
   archive.signal("SIGTERM"); // from now on its lag grows
   await sleep(LOAD_MS / 2);
   await using chromium = await Chromium.start();
-  for (const [name, options] of Object.entries(PICTURES)) {
+  for (const [name, { full, ...options }] of Object.entries(PICTURES)) {
     await using tab = await chromium.open(url, options);
     await tab.shows("#groups", /archive/);
     await tab.shows("#lanes", /archive/);
@@ -79,8 +80,7 @@ async function main(): Promise<void> {
     await tab.click("#span input"); // one minute
     await tab.shows("#reports", /\d/);
     await sleep(2_500);
-    await Deno.writeFile(new URL(`${name}.webp`, FOLDER), await tab.picture({ format: "webp" }));
-    await Deno.writeFile(new URL(`${name}-whole.webp`, FOLDER), await tab.picture({ format: "webp", full: true }));
+    await Deno.writeFile(new URL(`${name}.webp`, FOLDER), await tab.picture({ format: "webp", full }));
     if (tab.errors.length > 0) throw new Error(`${name}: ${tab.errors.join()}`);
   }
   stop.abort();
