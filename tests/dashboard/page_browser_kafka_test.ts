@@ -162,7 +162,9 @@ Deno.test("the live page", async (t) => {
   });
 
   await t.step("5,000 records a second: all are counted, some are shown, no frame is late, nothing grows", async () => {
-    await followLoad(tab, { url, topic: topic.name, seconds: Number(Deno.env.get("PAGE_LOAD_SECONDS") ?? 20) });
+    await using blank = await chromium.open("about:blank");
+    const seconds = Number(Deno.env.get("PAGE_LOAD_SECONDS") ?? 20);
+    await followLoad(tab, { blank, url, topic: topic.name, seconds });
   });
 
   await t.step("nothing was asked of anybody else, and nothing went wrong in the page", () => {
@@ -224,9 +226,17 @@ Deno.test("the live page", async (t) => {
   });
 });
 
-/** Writes 5,000 records a second, and watches the page meanwhile. */
-async function followLoad(tab: Tab, { url, topic, seconds }: { url: string; topic: string; seconds: number }) {
-  const nodes = () => tab.run<number>("() => document.querySelectorAll('*').length");
+/** What {@linkcode followLoad} needs. */
+interface Load {
+  url: string;
+  topic: string;
+  seconds: number;
+  /** A page with nothing in it: how many frames this machine can draw while others use it as well. */
+  blank: Tab;
+}
+
+/** Counts frames, second by second. */
+async function countFrames(tab: Tab): Promise<void> {
   await tab.run(`() => {
     globalThis.frames = [];
     let [count, since] = [0, performance.now()];
@@ -237,6 +247,11 @@ async function followLoad(tab: Tab, { url, topic, seconds }: { url: string; topi
     };
     requestAnimationFrame(frame);
   }`);
+}
+
+/** Writes 5,000 records a second, and watches the page meanwhile. */
+async function followLoad(tab: Tab, { blank, url, topic, seconds }: Load): Promise<void> {
+  const nodes = () => tab.run<number>("() => document.querySelectorAll('*').length");
   let stopped = false;
   const load = (async () => {
     for (let i = 0, next = Date.now(); !stopped; i++, next += 100) {
@@ -254,16 +269,17 @@ async function followLoad(tab: Tab, { url, topic, seconds }: { url: string; topi
     // As many as there will ever be.
     await waitFor(() => tab.run("() => document.querySelectorAll('.chip').length === 36"), { what: "full lanes" });
     const before = { nodes: await nodes(), heap: await tab.heapBytes() };
-    await tab.run("() => { frames.length = 0 }");
+    for (const page of [tab, blank]) await countFrames(page);
     await sleep(1000 * seconds);
-    const frames = (await tab.run<number[]>("() => frames")).sort((a, b) => a - b);
+    const [frames, possible] = await Promise.all([tab, blank].map(async (page) => {
+      return (await page.run<number[]>("() => frames")).sort((a, b) => a - b);
+    }));
     const grown = (await tab.heapBytes() - before.heap) / 2 ** 20;
-    const [worst, median] = [frames[0], frames[frames.length >> 1]].map(Math.round);
-    console.log(
-      `${frames.length} s: ${worst} frames in the worst second, ${median} in the median; ${grown.toFixed(1)} MiB`,
-    );
-    // The median, since another process may take a second from us.
-    assert.ok(median >= 30, `${median} frames a second`);
+    const [worst, median, most] = [frames[0], middle(frames), middle(possible)].map(Math.round);
+    const summary = `frames a second: ${median} in the median, ${worst} at worst, ${most} in a blank page`;
+    console.log(`${frames.length} s; ${summary}; heap grown by ${grown.toFixed(1)} MiB`);
+    // The median, since another process may take a second from us; and less where the machine has no more to give.
+    assert.ok(median >= Math.min(30, 0.8 * most), summary);
     assert.equal(await nodes(), before.nodes, "elements");
     assert.ok(grown < 5, `the heap grew by ${grown} MiB`);
   } finally {
@@ -271,4 +287,8 @@ async function followLoad(tab: Tab, { url, topic, seconds }: { url: string; topi
     await load;
   }
   await tab.shows("#lanes-rate", /^No records come in now$/);
+}
+
+function middle(sorted: readonly number[]): number {
+  return sorted[sorted.length >> 1];
 }
