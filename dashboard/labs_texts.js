@@ -80,7 +80,7 @@ export const TEXTS = {
     poll: {
       question: "What does poll do?",
       intro:
-        "In most clients, poll fetches records, and calling it also proves that the consumer is alive. Ours fetches ahead while your handler works, and sends heartbeats by time. The handler here takes half a second for each record.",
+        "In most clients, poll fetches records, and calling it also proves that the consumer is alive. Ours fetches ahead while your handler works, and sends heartbeats by time. The handler here takes a second for each record.",
       steps: [
         "Send ten records and watch three numbers: where the log ends, which record is at work, and what is committed. Only what was handled is committed.",
         "Send a record that takes {long} seconds; the session timeout is {session}. Nothing happens: heartbeats go out every 3 seconds while the handler waits. With Java's client, a handler slower than max.poll.interval.ms loses its partitions. We have no such limit; only a rebalance waits no longer than KAFKA_REBALANCE_TIMEOUT_MS for it.",
@@ -205,7 +205,7 @@ export const TEXTS = {
     poll: {
       question: "poll 做什么？",
       intro:
-        "在多数客户端里，poll 用来取消息，同时也证明消费者还活着。我们的消费者在你的处理函数干活时就提前取好下一批，心跳按时间发。这里每条消息要处理半秒。",
+        "在多数客户端里，poll 用来取消息，同时也证明消费者还活着。我们的消费者在你的处理函数干活时就提前取好下一批，心跳按时间发。这里每条消息要处理一秒。",
       steps: [
         "发十条消息，看三个数字：日志末尾在哪里，正在处理哪条，提交到了哪里。处理完的才会提交。",
         "发一条要处理 {long} 秒的消息，而会话超时只有 {session} 秒。什么事都没有：处理函数在等待时，心跳照样每 3 秒发一次。换成 Java 客户端，处理时间超过 max.poll.interval.ms 就会丢掉分区。我们没有这个限制，只是重平衡时最多等它 KAFKA_REBALANCE_TIMEOUT_MS。",

@@ -23,7 +23,7 @@ export const LABS = {
         when: ({ brokers }) => brokers.some(({ runs }) => !runs),
       }],
     ],
-    draw({ brokers, partitions, acknowledged, failed, slowestMs }, t) {
+    draw({ brokers, partitions, acknowledged, refused, unknown, slowestMs }, t) {
       const lanes = (has) => partitions.filter(has).map(({ partition }) => partition).join(", ") || "–";
       return [
         table(
@@ -36,7 +36,7 @@ export const LABS = {
             lanes(({ inSync }) => inSync.includes(id)),
           ]),
         ),
-        line(t.flow, { acknowledged, failed, slowest: milliseconds(slowestMs) }),
+        line(t.flow, { acknowledged, failed: refused + unknown, slowest: milliseconds(slowestMs) }),
       ];
     },
   },

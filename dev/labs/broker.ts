@@ -7,6 +7,7 @@
 import { HttpError } from "../../http/errors.ts";
 import { Inspector } from "../../kafka/inspector.ts";
 import { type Lab, numberIn } from "./lab.ts";
+import { Traffic } from "./traffic.ts";
 import { watch } from "./watch.ts";
 import { type Place, Workshop } from "./workshop.ts";
 
@@ -19,37 +20,29 @@ export async function beginBrokerLab(place: Place): Promise<Lab> {
   await using stack = new AsyncDisposableStack();
   const shop = stack.use(new Workshop(place, "broker"));
   const { nodes } = shop.local!;
-  const facts = {
-    topic: shop.topic,
-    brokers: [] as { id: number; runs: boolean }[],
-    partitions: [] as { partition: number; leader: number; replicas: number[]; inSync: number[] }[],
-    acknowledged: 0,
-    failed: 0,
-    /** The longest that an answer took since a broker was stopped or started last, in ms. */
-    slowestMs: 0,
-  };
   stack.defer(async () => {
     // Where all of Kafka is about to stop, nobody needs it back.
     if (!place.stopping.aborted) await Promise.all(nodes.map((node) => node.start({ brokers: nodes.length })));
   });
   await shop.makeTopic(PARTITIONS);
   const server = await shop.server();
+  const traffic = stack.use(
+    new Traffic(server, shop.topic, {
+      everyMs: EVERY_MS,
+      record: (n) => ({ key: `key ${n % 7}`, value: `record ${n}` }),
+    }),
+  );
+  const facts = Object.assign(traffic.counts, {
+    topic: shop.topic,
+    brokers: [] as { id: number; runs: boolean }[],
+    partitions: [] as { partition: number; leader: number; replicas: number[]; inSync: number[] }[],
+  });
   const inspector = new Inspector(() => shop.client);
   stack.defer(() => inspector.close());
   stack.use(watch(async () => {
     facts.brokers = nodes.map(({ id, running }) => ({ id, runs: running }));
     facts.partitions = (await inspector.topic(shop.topic)).partitions;
   }));
-  let number = 0;
-  const sendOne = async () => {
-    const began = performance.now();
-    const key = `key ${number++ % 7}`;
-    const { status } = await server.send(shop.topic, [{ key, value: `record ${number}` }]).catch(() => ({ status: 0 }));
-    facts[status === 200 ? "acknowledged" : "failed"]++;
-    facts.slowestMs = Math.max(facts.slowestMs, Math.round(performance.now() - began));
-  };
-  const sending = setInterval(() => void sendOne(), EVERY_MS);
-  stack.defer(() => clearInterval(sending));
   const find = (input: Record<string, unknown>) => nodes[numberIn(input, "broker", [1, nodes.length]) - 1];
   const owned = stack.move();
   return {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { HttpError } from "../../http/errors.ts";
 import type { Child } from "../children.ts";
 
 /** What became of records that were sent. */
@@ -60,6 +61,12 @@ export class LabServer {
     });
     const { offsets = [], message } = await response.json();
     return { status: response.status, offsets, message };
+  }
+
+  /** Writes values without keys. @throws {HttpError} with what the server said when it did not */
+  async write(topic: string, values: readonly string[]): Promise<void> {
+    const { message } = await this.send(topic, values.map((value) => ({ value })));
+    if (message) throw new HttpError(502, message);
   }
 
   /** Bytes in the buffer of its producer. */

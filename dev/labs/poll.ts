@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { HttpError } from "../../http/errors.ts";
 import { viewGroups } from "../../kafka/groups.ts";
 import type { Lab } from "./lab.ts";
 import { watch } from "./watch.ts";
@@ -12,13 +11,13 @@ import { HANDLER, type Place, toldIn, Workshop } from "./workshop.ts";
 
 const RECORDS = 10;
 /** How long the handler takes for each, in ms. */
-const RECORD_MS = 500;
+const RECORD_MS = 1_000;
 /** A member that is silent for so long is out, in ms: Kafka allows no less. */
 const SESSION_MS = 6_000;
-/** Longer than that, in seconds. */
-const LONG_S = 9;
+/** Twice that, in seconds. */
+const LONG_S = 12;
 
-/** Begins the lab: a topic with one partition, and a consumer that takes half a second for each record. */
+/** Begins the lab: a topic with one partition, and a consumer that takes a second for each record. */
 export async function beginPollLab(place: Place): Promise<Lab> {
   await using stack = new AsyncDisposableStack();
   const shop = stack.use(new Workshop(place, "poll"));
@@ -67,17 +66,13 @@ export async function beginPollLab(place: Place): Promise<Lab> {
       now: Date.now(),
     });
   }));
-  const send = async (values: string[]) => {
-    const { message } = await server.send(shop.topic, values.map((value) => ({ value })));
-    if (message) throw new HttpError(502, message);
-  };
   const owned = stack.move();
   return {
     facts,
     actions: {
-      send: () => send(Array.from({ length: RECORDS }, (_, i) => `record ${i + 1}`)),
-      hold: () => send([`hold ${LONG_S}`]),
-      block: () => send([`block ${LONG_S}`]),
+      send: () => server.write(shop.topic, Array.from({ length: RECORDS }, (_, i) => `record ${i + 1}`)),
+      hold: () => server.write(shop.topic, [`hold ${LONG_S}`]),
+      block: () => server.write(shop.topic, [`block ${LONG_S}`]),
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
