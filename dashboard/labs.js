@@ -80,7 +80,7 @@ export function redraw() {
     el("div", { className: "panel-head" }, el("h2", { id: "labs-title" }, all.title)),
     el("p", { className: "note" }, all.intro),
     el("ul", { className: "lab-names" }, ...Object.keys(LABS).map((name) => el("li", {}, nameButton(name, all)))),
-    el("h3", {}, t.question),
+    el("h3", { id: "lab-question" }, t.question),
     el("p", {}, fill(t.intro, valuesOf())),
     ...(obstacle ? [el("p", { className: "lab-obstacle" }, all.obstacles[obstacle])] : []),
     el("ol", { className: "lab-steps" }, ...LABS[shown].steps.map((buttons, i) => drawStep(t, i, buttons))),
@@ -95,7 +95,14 @@ export function redraw() {
       " ",
       el("span", { id: "lab-status", role: "status" }),
     ),
-    el("div", { id: "lab-facts", className: "lab-facts" }),
+    // On a phone it scrolls, which needs a place for the keyboard.
+    el("div", {
+      id: "lab-facts",
+      className: "lab-facts",
+      tabIndex: 0,
+      role: "region",
+      "aria-labelledby": "lab-question",
+    }),
   );
   drawnFacts = "";
   drawFacts();
@@ -144,7 +151,7 @@ function button(text, action, { key, input, usable, primary = false }) {
 
 /** What the texts of steps may name; where a lab was not begun, what it would say. */
 function valuesOf() {
-  const { buffer, sessionSeconds = 6, longSeconds = 9, attempts = 3 } = state.open === shown ? state.facts : {};
+  const { buffer, sessionSeconds = 6, longSeconds = 12, attempts = 3 } = state.open === shown ? state.facts : {};
   return { limit: bytes(buffer?.limit ?? 2_000), session: sessionSeconds, long: longSeconds, attempts };
 }
 

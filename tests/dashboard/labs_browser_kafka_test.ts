@@ -3,13 +3,14 @@ import assert from "node:assert/strict";
 import { sharedKafka } from "../support/kafka.ts";
 import { committedOffsets, readTopic } from "../support/reader.ts";
 import { waitFor } from "../support/wait.ts";
+import type { TabOptions } from "./chromium.ts";
 import { LabsPage } from "./labs_page.ts";
 
 /** A page over the Kafka of all tests. */
-async function openPage(): Promise<LabsPage & { bootstrap: string; topic: string }> {
+async function openPage(options?: TabOptions): Promise<LabsPage & { bootstrap: string; topic: string }> {
   const { bootstrap } = await sharedKafka();
   const topic = `test-${crypto.randomUUID()}`;
-  const page = await LabsPage.open(["--topic", topic], { KAFKA_BROKERS: bootstrap, KAFKA_GROUP_ID: topic });
+  const page = await LabsPage.open(["--topic", topic], { KAFKA_BROKERS: bootstrap, KAFKA_GROUP_ID: topic }, options);
   return Object.assign(page, { bootstrap, topic });
 }
 
@@ -79,16 +80,19 @@ Deno.test("delivery, on the page: what comes again, what is set aside, what is w
   assert.notEqual(values.at(-3), values.at(-2));
 });
 
-Deno.test("poll, on the page: three numbers apart, a member while it waits, none while it computes", async () => {
-  await using page = await openPage();
+Deno.test("poll, on the page of a phone in the dark: three numbers apart, a member while it waits, none while it computes", async () => {
+  await using page = await openPage({ width: 390, height: 844, scheme: "dark" });
   const { bootstrap } = page;
   const topic = await page.begin("What does poll do?");
   await page.press("Send ten records");
   await page.facts(/[1-9]\t[1-9]\t10\tyes/);
   await page.facts(/10\t10\t10\tyes/);
   await page.press("Send one that waits");
-  await page.facts(/hold 9, for [4-9] s/);
+  await page.facts(/hold 12, for (?:[4-9]|1\d) s/);
   assert.match(await page.facts(/11\t11\t11/), /yes[^]*without it: 0/);
+  assert.deepEqual(await page.tab.seriousFindings(), []);
+  const wide = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth";
+  assert.equal(await page.tab.run(wide), false, "nothing sticks out of the screen");
   await page.press("Send one that computes");
   await page.facts(/no: it missed its heartbeats/);
   await page.facts(/without it: 1/);

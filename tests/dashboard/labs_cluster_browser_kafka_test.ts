@@ -1,0 +1,57 @@
+/** The labs that stop and pause brokers, as a visitor sees them, and what is left of them after a stop. */
+import assert from "node:assert/strict";
+import { probeKafka } from "../../dev/kafka_probe.ts";
+import { readTopic } from "../support/reader.ts";
+import { freePort } from "../support/wait.ts";
+import { LabsPage } from "./labs_page.ts";
+
+/** Process ids of a process and all that descend from it. */
+function family(pid: number): number[] {
+  const { stdout } = new Deno.Command("ps", { args: ["-eo", "pid=,ppid="] }).outputSync();
+  const pairs = new TextDecoder().decode(stdout).trim().split("\n").map((line) => line.trim().split(/\s+/).map(Number));
+  const found = [pid];
+  for (const parent of found) found.push(...pairs.filter(([, ppid]) => ppid === parent).map(([child]) => child));
+  return found;
+}
+
+function isAlive(pid: number): boolean {
+  const { stdout } = new Deno.Command("ps", { args: ["-o", "stat=", "-p", `${pid}`] }).outputSync();
+  return /^[^Z]/.test(new TextDecoder().decode(stdout).trim());
+}
+
+Deno.test("broker and flush, on the page: leaders move, the buffer fills and drains, a stop in the middle leaves nothing", async () => {
+  const data = await Deno.makeTempDir({ prefix: "kafka-deno-labs-" });
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => Deno.remove(data, { recursive: true }));
+  const kafkaPort = freePort();
+  const bootstrap = `127.0.0.1:${kafkaPort}`;
+  const args = ["--brokers", "3", "--kafka-port", `${kafkaPort}`, "--data", data];
+  const page = stack.use(await LabsPage.open(args, {}));
+  const topic = await page.begin("What is a broker?");
+  await page.facts(/1\truns\t\d[^]*2\truns\t\d[^]*3\truns\t\d/);
+  await page.press("Stop broker 3");
+  await page.facts(/3\tstopped\t–\t–/);
+  const [, count] = /(\d+) records acknowledged/.exec(await page.facts(/records acknowledged/))!;
+  await page.facts(new RegExp(`(?!${count} )\\b\\d+ records acknowledged`));
+  await page.press("Start it again");
+  await page.facts(/3\truns\t.*\t0, 1, 2/);
+  await page.facts(/ 0 failed/);
+  assert.ok((await readTopic(bootstrap, topic)).length >= Number(count));
+
+  await page.begin("What does flush do?");
+  await page.press("Pause Kafka");
+  await page.facts(/Kafka is paused[^]*The last refusal: .*buffer/i);
+  assert.match(await page.facts(/refused/), /[1-9]\d* wait for an answer, .* [1-9]\d* refused/);
+  await page.press("Let it go on");
+  await page.facts(/Kafka answers[^]*\b[01] wait for an answer/);
+  await page.press("Pause Kafka");
+  await page.facts(/\b(?:[3-9]|\d\d+) wait/);
+  await page.press("Stop the server");
+  await page.facts(/exit code 1; [1-9]\d* requests were waiting[^]*messages might be lost/);
+
+  const pids = family(page.start.pid);
+  page.start.signal("SIGTERM");
+  assert.equal((await page.start.exit).code, 0, page.start.tail());
+  assert.deepEqual(pids.filter(isAlive), []);
+  assert.equal((await probeKafka(bootstrap)).kind, "nothing");
+});
