@@ -5,9 +5,9 @@
  * `seen` is what `deno task start` shows; names and numbers may differ.
  */
 import assert from "node:assert/strict";
-import { dirname, join } from "node:path";
-import { createTopic, sharedKafka } from "./support/kafka.ts";
-import { freePort, startScript, waitFor } from "./support/wait.ts";
+import { join } from "node:path";
+import { alike, type Block, blocksOf, runBlocks, skeleton, startSystem } from "./support/documents.ts";
+import { waitFor } from "./support/wait.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 const ENGLISH = blocksOf(Deno.readTextFileSync(join(ROOT, "README.md")));
@@ -16,38 +16,6 @@ const READMES = { "README.md": ENGLISH, "README.zh-CN.md": CHINESE };
 const TASKS: Record<string, string> = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json"))).tasks;
 /** What --help of each lists comes from its table of settings. Of a setting that several have the first's default counts. */
 const SCRIPTS = ["server.ts", "consumer.ts", "producer.ts", "dev/start.ts", "dev/broker.ts"];
-
-interface Block {
-  kind: "heading" | "code" | "table" | "list" | "text";
-  text: string;
-  /** Of code: the word after the language. */
-  mark?: string;
-}
-
-/** What blank lines separate, except within a fence. */
-function blocksOf(markdown: string): Block[] {
-  return [...markdown.matchAll(/^```[\s\S]*?^```$|^\S[^\n]*(?:\n[^\n]+)*/gm)].map(([text]) => {
-    const [, mark, code] = /^```\w+ ?(\w*)\n([\s\S]*)\n```$/.exec(text) ?? [];
-    if (code !== undefined) return { kind: "code", text: code, mark };
-    if (text.startsWith("#")) return { kind: "heading", text };
-    if (text.startsWith("|")) return { kind: "table", text };
-    if (text.startsWith("- ")) return { kind: "list", text };
-    return { kind: "text", text };
-  });
-}
-
-/** What must not differ between languages: the kind of a block, its size, its code and where it links to. */
-function skeleton({ kind, text, mark }: Block): string {
-  if (kind === "code") return `code ${mark}: ${text}`;
-  // Words come in another order in another language, rows and items do not.
-  const parts = kind === "table" ? text.split("\n") : kind === "list" ? text.split(/^- /m) : [text];
-  const level = /^#*/.exec(text)![0];
-  const facts = parts.map((part) => {
-    const links = (part.match(/\]\([^)]+\)/g) ?? []).filter((link) => !link.includes("README"));
-    return [...part.match(/`[^`]+`/g) ?? [], ...links].sort().join(" ");
-  });
-  return `${kind} ${level}\n${facts.join("\n")}`;
-}
 
 /** Cells of the body of the first table whose head begins so, without the bars. */
 function rowsOf(blocks: Block[], firstCode: string): string[][] {
@@ -122,12 +90,7 @@ Deno.test("both READMEs list every setting with its default, and mention every o
 
 Deno.test("what the READMEs show and tell to type is so on a running system", async () => {
   await using system = await startSystem();
-  for (const [i, { mark, text }] of ENGLISH.entries()) {
-    if (mark !== "run") continue;
-    const printed = await system.shell(text);
-    const next = ENGLISH[i + 1];
-    if (next.mark === "printed") assert.equal(alike(printed), alike(next.text));
-  }
+  await runBlocks(ENGLISH, system);
   const seen = ENGLISH.find(({ mark }) => mark === "seen")!.text.split("\n");
   for (const line of seen.filter((line) => !line.startsWith("kafka "))) {
     const shows = () => system.output().some((real) => alike(real) === alike(line));
@@ -137,42 +100,3 @@ Deno.test("what the READMEs show and tell to type is so on a running system", as
   }
   await system.stop();
 });
-
-/** Names, numbers and ids as if they were all the same. */
-function alike(text: string): string {
-  return text.trimEnd().replaceAll(/\p{Script=Han}+/gu, "名").replaceAll(/\bid=\S+/g, "id=0").replaceAll(/\d+/g, "0");
-}
-
-/** The project as `deno task start` runs it, on a topic and a port of its own. */
-async function startSystem() {
-  await using stack = new AsyncDisposableStack();
-  const { bootstrap } = await sharedKafka();
-  const topic = stack.use(await createTopic(bootstrap, { partitions: 3 })).name;
-  const port = freePort();
-  // Without `deno task` around it, which would keep a kill to itself and leave the rest running.
-  const args = [...TASKS.start.split(" ").slice(1), "--port", String(port), "--topic", topic, "--group", topic];
-  const script = stack.use(startScript(args, { cwd: ROOT, env: { KAFKA_BROKERS: bootstrap } }));
-  await script.line(/Ctrl-C stops everything/, { timeout: 60_000 });
-
-  const asInReadme = (text: string) =>
-    text.replace(`group ${topic}`, "group myConsumerGroup").replaceAll(topic, "test");
-  const path = `${dirname(Deno.execPath())}:${Deno.env.get("PATH")}`;
-  const env = { KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: topic, PATH: path };
-  const everything = stack.move();
-  return {
-    output: () => [...script.stdoutLines, ...script.stderrLines].map(asInReadme),
-    async shell(block: string): Promise<string> {
-      const text = block.replaceAll("localhost:8082", `localhost:${port}`).replaceAll("topics/test", `topics/${topic}`);
-      const { code, stdout, stderr } = await new Deno.Command("sh", { args: ["-euc", text], cwd: ROOT, env }).output();
-      assert.equal(code, 0, `${text}\n${new TextDecoder().decode(stderr)}`);
-      return asInReadme(new TextDecoder().decode(stdout));
-    },
-    /** Ctrl-C, which must end it well. */
-    async stop() {
-      script.signal("SIGINT");
-      const { code } = await waitFor(() => script.exit, { what: "start to end", timeout: 30_000 });
-      assert.equal(code, 0, script.tail());
-    },
-    [Symbol.asyncDispose]: () => everything.disposeAsync(),
-  };
-}

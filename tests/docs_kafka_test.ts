@@ -1,0 +1,90 @@
+/** The documents hold what they say: links lead somewhere, both languages have the same, commands run as pasted. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { blocksOf, runBlocks, skeleton, startSystem } from "./support/documents.ts";
+
+const ROOT = join(import.meta.dirname!, "..");
+const DOCS = join(ROOT, "docs");
+const TASKS = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json"))).tasks;
+/** The five questions, in both languages. */
+const QUESTIONS = ["broker", "partition", "flush", "poll", "delivery"];
+/** What names a metric in a query; labels, functions and numbers do not begin so. */
+const METRIC = /\b(?:kafka_deno|process)_\w+/g;
+
+function read(path: string): string {
+  return Deno.readTextFileSync(join(DOCS, path));
+}
+
+/** Every document, by its path in docs/. */
+function documents(folder = ""): string[] {
+  return [...Deno.readDirSync(join(DOCS, folder))].flatMap(({ name, isDirectory }) => {
+    const path = join(folder, name);
+    return isDirectory ? documents(path) : name.endsWith(".md") ? [path] : [];
+  }).sort();
+}
+
+Deno.test("each of the five questions is answered in both languages, with the same commands and links", () => {
+  for (const question of QUESTIONS) {
+    const [english, chinese] = ["en", "zh-CN"].map((language) => blocksOf(read(`${language}/${question}.md`)));
+    assert.deepEqual(chinese.map(skeleton), english.map(skeleton), question);
+  }
+});
+
+Deno.test("every file that a document links to or shows exists", async () => {
+  for (const path of documents()) {
+    for (const [, link] of read(path).matchAll(/(?:\]\(|src(?:set)?=")(?!https?:|#)([^)#"]+)/g)) {
+      await Deno.stat(join(DOCS, path, "..", link)).catch(() => assert.fail(`docs/${path} links to ${link}`));
+    }
+  }
+});
+
+Deno.test("documents name only tasks that there are", () => {
+  for (const path of documents()) {
+    const named = [...read(path).matchAll(/deno(?:@2)? task ([a-z][a-z:]*)/g)].map(([, task]) => task);
+    assert.deepEqual(named.filter((task) => !(task in TASKS)), [], path);
+  }
+});
+
+Deno.test("what the documents tell to type runs as pasted and prints what they show; alerts and dashboard ask for metrics that there are", async (t) => {
+  await using system = await startSystem();
+  for (const path of documents()) {
+    const blocks = blocksOf(read(path));
+    // The other language has the same blocks, and would find what these have written.
+    if (path.startsWith("zh-CN") || !blocks.some(({ mark }) => mark === "run")) continue;
+    await t.step(path, () => runBlocks(blocks, system));
+  }
+  const exposed = await system.shell("curl -s localhost:8082/metrics");
+  // From the heads: a counter that has counted nothing yet has no line of its own.
+  const names = new Set(
+    [...exposed.matchAll(/^# TYPE (\w+) (\w+)$/gm)].flatMap(([, name, kind]) =>
+      kind === "histogram" ? ["bucket", "sum", "count"].map((part) => `${name}_${part}`) : [name]
+    ),
+  );
+
+  await t.step("monitoring/alerts.yml", () => {
+    const { groups } = parse(read("monitoring/alerts.yml"));
+    const rules = groups.flatMap((group: { rules: unknown[] }) => group.rules);
+    assert.ok(rules.length > 0);
+    for (const { alert, expr, annotations } of rules) {
+      assert.ok(alert && annotations.summary && annotations.description, `${alert} says what it is and what to do`);
+      assertMetrics(expr, { names, where: alert });
+    }
+  });
+
+  await t.step("monitoring/dashboard.json", () => {
+    const { panels } = JSON.parse(read("monitoring/dashboard.json"));
+    const queries = panels.flatMap(({ title, targets = [] }: { title: string; targets: { expr: string }[] }) =>
+      targets.map(({ expr }) => ({ title, expr }))
+    );
+    assert.ok(queries.length > 0);
+    for (const { title, expr } of queries) assertMetrics(expr, { names, where: title });
+  });
+  await system.stop();
+});
+
+function assertMetrics(expr: string, { names, where }: { names: Set<string>; where: string }): void {
+  const asked = expr.match(METRIC) ?? [];
+  assert.ok(asked.length > 0 || /\bup\b/.test(expr), `${where} asks for no metric: ${expr}`);
+  assert.deepEqual(asked.filter((name) => !names.has(name)), [], `${where}: ${expr}`);
+}
