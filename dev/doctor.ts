@@ -63,7 +63,7 @@ export function withSkipped(findings: readonly Finding[], { hasConfig = true } =
   );
   if (!obstacle) return [...findings];
   const unmade = CHECKS.filter((check) => !findings.some((finding) => finding.check === check));
-  const detail = `cannot be seen before ${obstacle.check} is mended`;
+  const detail = `cannot be seen yet, mend ${obstacle.check} first`;
   return [...findings, ...unmade.map((check): Finding => ({ check, status: "skipped", detail }))];
 }
 

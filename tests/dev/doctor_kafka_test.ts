@@ -196,6 +196,8 @@ Deno.test("the doctor tells each of the first hour's mistakes apart, and what to
       });
     const look = async () =>
       (await diagnose({ ...good, KAFKA_GROUP_ID: group })).find(({ check }) => check === "group")!;
+    const alone = await diagnose({ ...good, KAFKA_GROUP_ID: "none" });
+    assert.ok(!alone.some(({ check }) => check === "group"), "consume's word for no group is no group's name");
     await move("0");
     assert.equal((await look()).detail, `${group} is empty, 0 behind`);
     await move("40");
