@@ -42,7 +42,7 @@ export function skeleton({ kind, text, mark }: Block): string {
   const level = /^#*/.exec(text)![0];
   const facts = parts.map((part) => {
     const links = (part.match(/\]\([^)]+\)/g) ?? []).filter((link) => !link.includes("README"))
-      .map((link) => link.replace(/\b(en|zh-CN)\//, ""));
+      .map((link) => link.replace(/\b(en|zh-CN)\//, "").replace(/-(light|zh)\.webp/, ".webp"));
     return [...part.match(/`[^`]+`/g) ?? [], ...links].sort().join(" ");
   });
   return `${kind} ${level}\n${facts.join("\n")}`;
