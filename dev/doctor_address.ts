@@ -185,7 +185,7 @@ function judgeVersions(address: string, ranges: Map<number, { min: number; max: 
   });
   if (lacking.length === 0) return ok("api", `${address} is a Kafka that has all requests we send`);
   const names = lacking.map(({ apiName, apiVersion }) => `${apiName} v${apiVersion}`).join(", ");
-  return wrong("api", `${address} is a Kafka without ${names}`, "use Kafka 2.4 or later");
+  return wrong("api", `${address} is a Kafka without ${names}`, "use Kafka 2.4 to 4.x");
 }
 
 /** The bytes of one answer with its length, or undefined when none comes. */
