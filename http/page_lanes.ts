@@ -44,7 +44,7 @@ export async function followLanes(
     try {
       await sink.lookUp(topic);
       using reader = await tails.follow(topic, { last: first ? FIRST_RECORDS : RECORDS_PER_TICK });
-      if (first) send(await gather(reader, FIRST_RECORDS));
+      if (first) send({ ...await gather(reader, FIRST_RECORDS), came: 0 }); // they were there
       first = false;
       while (await untilNews(reader, signal)) {
         send(await gather(reader, RECORDS_PER_TICK));
