@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import axe from "axe-core/axe.min.js" with { type: "text" };
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
@@ -21,8 +23,12 @@ function fromSystem(): string | undefined {
   }
 }
 
+/** Unpacked into the system's temporary folder, once. */
 async function fromNpm(): Promise<string> {
   const { default: chromium } = await import("@sparticuz/chromium");
+  // It takes what is there for whole, and test files that run side by side come here at the same time.
+  using lock = await Deno.open(join(tmpdir(), "kafka-deno-chromium.lock"), { create: true, write: true });
+  await lock.lock(true);
   return await chromium.executablePath();
 }
 
