@@ -18,7 +18,7 @@ const CHUNK_RECORDS = 500;
 const PAUSE_MS = 250;
 
 /** How much memory the process may grow by while an answer is streamed, and how often to look, in bytes. */
-const MAX_BACKLOG_BYTES = 256 << 20;
+const MAX_BACKLOG_BYTES = 128 << 20;
 const MEMORY_CHECK_BYTES = 4 << 20;
 
 /** Lines that were handed over together, as records where they are not broken. */

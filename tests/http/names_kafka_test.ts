@@ -51,7 +51,7 @@ Deno.test("reading names writes none: 405 with what is allowed", async () => {
 Deno.test("trailing slashes are accepted, other paths are not there", async () => {
   await using t = await startApp();
   await answer(t.request("/names/", POST), 200);
-  for (const path of ["/nam", "/names/x", "//names", "/NAMES", "/topics//x", "/names;x"]) {
+  for (const path of ["/nam", "/names/x", "/NAMES", "/topics//x", "/names;x"]) {
     await refused(t.request(path, POST), [404, 404], /There is nothing at/);
   }
   await refused(t.request("/topics/%zz", POST), [400, 400], /%zz/);
