@@ -21,7 +21,7 @@ Deno.test("records survive what happens to brokers, networks, servers and consum
     await t.step(`seed ${seed}`, async () => {
       const folder = join(CACHE_DIR, "faults", `quick-${seed}-${crypto.randomUUID().slice(0, 8)}`);
       // Other test files run beside this one.
-      await makeRun(cluster, { seed, seconds: 30, faults: 15, leewayMs: 5_000, folder });
+      await makeRun(cluster, { seed, seconds: 30, faults: 16, leewayMs: 5_000, folder });
       const result = judge(readHistory(folder));
       const text = showRun(result);
       console.log(text);
