@@ -21,7 +21,7 @@ import { makeRun } from "./run.ts";
 
 /** How far apart faults of all kinds begin, on average, and small ones of the network between them; in seconds. */
 const FAULT_EVERY_S = 4;
-const SMALL_EVERY_S = 2;
+const SMALL_EVERY_S = 1.5;
 
 /** What is kept of a run. */
 interface Outcome extends Figures {
