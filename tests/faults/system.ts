@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { freePort } from "../support/wait.ts";
 import type { LocalNode } from "../../dev/local_kafka.ts";
 import type { ProxiedKafka } from "../support/proxied_kafka.ts";
-import { withAdmin } from "../support/kafka.ts";
+import { untilLed, withAdmin } from "../support/kafka.ts";
 import { type FaultEvent, Journal, type ProcessEvent, type RunSettings, type TopicUse } from "./history.ts";
 import type { LoadSettings } from "./load.ts";
 import { Supervised } from "./processes.ts";
@@ -78,7 +78,8 @@ export class System implements AsyncDisposable {
   async start(): Promise<void> {
     await withAdmin(this.direct, async (admin) => {
       const topics = this.settings.topics.map(({ name, kind }) => ({ topic: name, numPartitions: PARTITIONS[kind] }));
-      await admin.createTopics({ topics, waitForLeaders: true });
+      await admin.createTopics({ topics, waitForLeaders: false });
+      for (const { topic } of topics) await untilLed(admin, topic, 60_000);
     });
     const ready = await Promise.all([this.server, ...this.consumers].map((process) => process.start()));
     if (ready.includes(false)) throw new Error(`a process did not get ready; what they said is in ${this.folder}`);

@@ -99,10 +99,14 @@ export async function createTopic(bootstrap: string, options: TopicOptions = {})
       ? { numPartitions: -1, replicationFactor: -1, replicaAssignment: placed }
       : { numPartitions: partitions, replicationFactor: replicas };
     await admin.createTopics({ topics: [{ topic: name, configEntries, ...where }], waitForLeaders: false });
-    // kafkajs's own waiting gives up when the broker that it asks has not heard of the topic yet.
-    await waitFor(() => hasLeaders(admin, name), { what: `the leaders of topic ${name}` });
+    await untilLed(admin, name);
   });
   return { name, [Symbol.asyncDispose]: () => deleteTopic(bootstrap, name) };
+}
+
+/** Waits for a new topic. kafkajs's own waiting gives up when the broker that it asks has not heard of the topic yet. */
+export async function untilLed(admin: Admin, name: string, timeout = 10_000): Promise<void> {
+  await waitFor(() => hasLeaders(admin, name), { what: `the leaders of topic ${name}`, timeout });
 }
 
 async function hasLeaders(admin: Admin, name: string): Promise<boolean> {
