@@ -312,12 +312,24 @@ test("sees a request cut off, or readiness that stays, when the server is asked 
   assertBroken(
     (h) => {
       stopServer(h);
-      Object.assign(h.sends[5], { outcome: "unknown", status: 0, failure: "reset" });
+      Object.assign(h.sends[5], { outcome: "unknown", status: 0, failure: "reset", start: START + 4_900 });
     },
     ["I9"],
     /request 5 was at work when life 1 of server was asked to stop/,
   );
   assertBroken((h) => stopServer(h, { unready: false }), ["I9"], /said that it was ready/);
+});
+
+test("does not ask for an answer to what came while the server was frozen, and had no time to read", () => {
+  const plant = (h: History, thawed: number) => {
+    stopServer(h);
+    const server = { process: "server", life: 1, event: "signal" } as const;
+    h.processes.push({ ...server, t: START + 4_000, signal: "SIGSTOP" });
+    h.processes.push({ ...server, t: thawed, signal: "SIGCONT" });
+    Object.assign(h.sends[5], { outcome: "unknown", status: 0, failure: "reset", start: START + 4_500 });
+  };
+  assert.deepEqual(broken((h) => plant(h, START + 5_009)), {});
+  assertBroken((h) => plant(h, START + 4_800), ["I9"], /request 5 was at work/);
 });
 
 test("sees a request that hangs, and one that is answered too late", () => {

@@ -11,6 +11,12 @@ import type { History, ProcessEvent, Send } from "./history.ts";
 const MAX_RSS_MB = 250;
 const MAX_FILES = 100;
 
+/**
+ * A request is at work when the server has run for so long since it was sent, in ms. What comes later may never be read:
+ * HTTP knows no way to tell.
+ */
+const TAKEN_IN_MS = 100;
+
 /** The verdicts on processes and requests. */
 export function checkProcesses(history: History): Verdict[] {
   return [
@@ -66,7 +72,10 @@ function judgeStop(history: History, { asked, notes }: Stop): string | false {
   if (calm ? exit.code !== 0 : exit.code! > 1) return `${who} ended with exit code ${exit.code}`;
   if (calm && find("group-not-left")) return `${who} is still a member of its group`;
   if (process !== "server") return false;
-  const cut = history.sends.find((send) => send.start < t && send.end >= t && send.status === 0);
+  const { frozen } = outages(history);
+  const cut = history.sends.find(({ start, end, status }) =>
+    status === 0 && end >= t && t - start - overlap(frozen, { start, end: t }) > TAKEN_IN_MS
+  );
   if (cut) return `request ${cut.request} was at work when ${who} was asked to stop, and got no answer`;
   return history.end?.healedAt !== undefined && t > history.end.healedAt && took > 50 && !lastStop(history, asked) &&
     !find("unready") && `${who} said that it was ready after it was asked to stop`;
@@ -118,7 +127,7 @@ function outages({ processes }: History): { down: Span[]; frozen: Span[] } {
 }
 
 /** For how long of its time a request was affected, in ms; a little for a moment. */
-function overlap(spans: Span[], { start, end }: Send): number {
+function overlap(spans: Span[], { start, end }: Pick<Send, "start" | "end">): number {
   return spans.reduce((sum, [from, to]) => sum + Math.max(0, Math.min(to, end + 1) - Math.max(from, start - 1)), 0);
 }
 
