@@ -223,8 +223,12 @@ test("sees a consumer begin before what was committed", () => {
   );
 });
 
-/** All brokers restart, the group is shared out, and B begins at 4 although 5 is committed. `told`: to another client. */
+/**
+ * All brokers restart a second after 5 was committed, the group is shared out, and B begins at 4. `told`: to another
+ * client.
+ */
 function forgotten(history: History, told: number): void {
+  lines(history, "A-1")[4].t = history.commits[4].t = START + 3_150;
   Object.assign(history.processes.find(({ event }) => event === "exit")!, { code: 137, signal: "SIGKILL" });
   history.processes = history.processes.filter(({ signal }) => signal !== "SIGTERM");
   lines(history, "B-1").unshift({ ...lines(history, "A-1")[4], t: START + 4_800, endsAt: 10 });
@@ -257,6 +261,21 @@ test("does not believe it while a broker was there all the time, or long afterwa
   doubt((h) => h.processes = h.processes.filter(({ process }) => process !== "broker-2"));
   doubt((h) => h.processes.filter(({ process }) => process.startsWith("broker-")).forEach((it) => it.t -= 61_000));
   doubt((h) => h.observed[5].t += 6_000);
+});
+
+test("asks for no commit that was made just before a broker went, but for all before that", () => {
+  const plant = (h: History, { committed, killed }: { committed: number; killed: number }) => {
+    Object.assign(h.processes.find(({ event }) => event === "exit")!, { code: 137, signal: "SIGKILL" });
+    h.processes = h.processes.filter(({ signal }) => signal !== "SIGTERM");
+    lines(h, "A-1")[4].t = h.commits[4].t = START + committed;
+    lines(h, "B-1").unshift({ ...lines(h, "A-1")[4], t: START + 4_800, endsAt: 10 });
+    h.processes.push({ t: START + killed, process: "broker-1", life: 1, event: "signal", signal: "SIGKILL" });
+  };
+  assert.deepEqual(broken((h) => plant(h, { committed: 4_150, killed: 4_200 })), {});
+  for (const times of [{ committed: 3_180, killed: 4_200 }, { committed: 4_150, killed: 4_140 }]) {
+    assertBroken((h) => plant(h, times), ["I8"], /began orders\[0\] at 4, though 5 was committed/);
+  }
+  assertBroken((h) => plant(h, { committed: 4_150, killed: 4_600 }), ["I8"], /though 5 was committed/);
 });
 
 test("does not believe a consumer that took its group back itself", () => {
