@@ -80,6 +80,7 @@ async function main(): Promise<void> {
     await tab.click("#span input"); // one minute
     await tab.shows("#reports", /\d/);
     await sleep(2_500);
+    await tab.shows("#lanes-rate", /^\d+ records\/s$|^每秒 \d+ 条$/); // neither a pause nor a burst
     await Deno.writeFile(new URL(`${name}.webp`, FOLDER), await tab.picture({ format: "webp", full }));
     if (tab.errors.length > 0) throw new Error(`${name}: ${tab.errors.join()}`);
   }
