@@ -39,6 +39,8 @@ Usage: deno task serve [flags]
 
 /** Share of the shutdown time that is kept for what comes after flushing: last answers, closing connections. */
 const LAST_ANSWERS_MS = 500;
+/** How long to go on telling clients that this server goes: what they have sent already may not have been read yet. */
+const LAST_REQUESTS_MS = 200;
 
 type ServeConfig = Config<"serve">;
 
@@ -119,6 +121,7 @@ async function stop(
   // While there is work the port stays open, so that newcomers and probes are told that this server goes.
   await before(deadline, app.drain());
   const lost = await producer.close({ deadline });
+  await before(end, new Promise((resolve) => setTimeout(resolve, LAST_REQUESTS_MS)));
   await before(end, listener.stop());
   return lost;
 }
@@ -140,7 +143,7 @@ async function main(): Promise<number> {
       console.error(error.message);
       return 2;
     }
-    console.error(`Cannot serve on ${config.host}:${config.port}: ${rootCause(error)}`);
+    console.error(`Cannot serve: ${rootCause(error)}`);
     return 1;
   }
 }

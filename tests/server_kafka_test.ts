@@ -49,7 +49,7 @@ Deno.test("a port that is taken is named, with what to do", async () => {
   const port = freePort();
   using _listener = Deno.listen({ hostname: "127.0.0.1", port });
   await using server = serve({ KAFKA_BROKERS: bootstrap }, ["--port", String(port)]);
-  await server.line(new RegExp(`Cannot serve on 127.0.0.1:${port}: port ${port} is taken; .*--port or HTTP_PORT`));
+  await server.line(new RegExp(`Cannot serve: port ${port} is taken; .*--port or HTTP_PORT`));
   assert.equal((await server.exit).code, 1);
 });
 
@@ -106,6 +106,23 @@ Deno.test("without Kafka the server starts, says that it is not ready, and recov
   assert.equal((await server.exit).code, 0, server.tail());
 });
 
+/** A connection for several requests, one after the other. */
+async function openConnection({ hostname, port }: URL) {
+  const connection = await Deno.connect({ hostname, port: Number(port) });
+  const buffer = new Uint8Array(16_384);
+  return {
+    /** @returns the answer, empty when the connection ended instead */
+    async ask(line: string): Promise<string> {
+      await connection.write(
+        new TextEncoder().encode(`${line} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n`),
+      );
+      const read = await connection.read(buffer).catch(() => 0);
+      return new TextDecoder().decode(buffer.subarray(0, read ?? 0));
+    },
+    close: () => connection.close(),
+  };
+}
+
 Deno.test("on the way out", async (t) => {
   await using kafka = await startProxiedKafka();
   const [proxy] = kafka.proxies;
@@ -131,6 +148,22 @@ Deno.test("on the way out", async (t) => {
     const records = await readTopic(kafka.bootstrap, "stopping");
     const record = records.find((r) => r.partition === partition && Number(r.offset) === offset);
     assert.equal(record?.value?.toString(), value);
+  });
+
+  await t.step("a request that was sent, but not read yet, is answered", async () => {
+    await using server = serve(env);
+    const url = new URL(await urlOf(server));
+    await whenReady(url.origin);
+    const clients = await Promise.all(Array.from({ length: 20 }, () => openConnection(url)));
+    await Promise.all(clients.map((client) => client.ask("GET /healthz")));
+    server.signal("SIGSTOP");
+    clients.push(...await Promise.all(Array.from({ length: 20 }, () => openConnection(url)))); // not accepted yet
+    const answers = clients.map((client) => client.ask("POST /names"));
+    server.signal("SIGTERM");
+    server.signal("SIGCONT");
+    for (const answer of await Promise.all(answers)) assert.match(answer, /^HTTP\/1\.1 (200|503) /);
+    assert.equal((await server.exit).code, 0, server.tail());
+    for (const client of clients) client.close();
   });
 
   await t.step("what Kafka does not take in time is counted as lost, and the exit code is 1", async () => {
