@@ -81,6 +81,12 @@ Deno.test("the executables produce, consume and serve without Deno, home, cache 
       throw new Error(`${error.message}\n${log}`);
     });
     const url = listens.exec(log)![1];
+    const ready = async () => {
+      const answer = await fetch(`${url}/readyz`);
+      await answer.body?.cancel();
+      return answer.ok;
+    };
+    await waitFor(ready, { what: "the server to be ready", timeout: 60_000 });
     const answer = await fetch(`${url}/names`, { method: "POST" });
     assert.equal(answer.status, 200);
     assert.equal((await answer.json()).topic, topic.name);
