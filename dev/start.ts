@@ -155,11 +155,14 @@ function banner(
   console.log(`
   Ready in ${facts.seconds.toFixed(1)} s.
 
+  Watch it in a browser, and try there what a broker, a partition, a flush, a poll are:
+
+      ${url}
+
   Send a random Chinese name, and see the consumer print it:
 
       curl -X POST ${url}/names
 
-  HTTP   ${url}
   Kafka  ${facts.brokers}, topic ${facts.topic}, consumer group ${facts.groupId}
   Ctrl-C stops everything.
 `);
