@@ -27,6 +27,8 @@ export class Batch {
   onTheWire = false;
   /** Attempts that did not succeed. */
   failures = 0;
+  /** How many of them were on other brokers than the one that it was last sent to. */
+  failuresElsewhere = 0;
   /** Why the last attempt did not succeed. */
   lastError?: unknown;
   /** Somebody flushes: no lingering. */

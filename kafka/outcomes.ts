@@ -82,7 +82,7 @@ export class Outcomes {
     if (batch.settled) return this.#retire(shipment);
     batch.failures++;
     batch.lastError = error;
-    queue.retryAt = Date.now() + backoff(batch.failures);
+    queue.retryAt = Date.now() + backoff(batch.failures - batch.failuresElsewhere);
     const code = error instanceof DeliveryError ? error.code : undefined;
     metrics.retries.inc({ error: code === undefined ? "NO_ANSWER" : describeCode(code).name });
     log.debug("not delivered yet", {

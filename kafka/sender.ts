@@ -148,8 +148,9 @@ export class Sender {
 
   async #ship(node: Node, shipments: Shipment[]): Promise<void> {
     const { accumulator, metadata, metrics } = this.#parts;
-    for (const { queue } of shipments) {
+    for (const { queue, batch } of shipments) {
       queue.busy = true;
+      if (queue.sentTo !== node.id) batch.failuresElsewhere = batch.failures;
       queue.sentTo = node.id;
       accumulator.served(queue);
     }

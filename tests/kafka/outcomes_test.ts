@@ -94,6 +94,20 @@ test("a failure on one broker is no reason to make the next leader wait", async 
   assert.equal(stage.queue.waitsUntil(2), 0);
 });
 
+test("a new leader's first failure makes a batch wait for a moment only, however often the old one failed", async (stage) => {
+  stage.send(1);
+  const [batch] = stage.queue.batches;
+  for (let i = 0; i < 8; i++) {
+    await stage.leave();
+    stage.answer(6);
+  }
+  assert.ok(stage.queue.retryAt > Date.now() + 400);
+  batch.failuresElsewhere = batch.failures;
+  await stage.leave();
+  stage.answer(6);
+  assert.ok(stage.queue.retryAt < Date.now() + 100);
+});
+
 test("what was only ever refused, or never sent, is not written when its time is up", async (stage) => {
   const delivery = stage.send(1);
   await stage.leave();
