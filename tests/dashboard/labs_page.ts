@@ -23,7 +23,7 @@ export class LabsPage implements AsyncDisposable {
     });
     const [browser, [, url]] = await Promise.all([
       Chromium.start(),
-      start.line(/^ +HTTP +(http\S+)/, { timeout: 120_000 }),
+      start.line(/^ +(http:\S+)$/, { timeout: 120_000 }),
     ]);
     stack.use(browser);
     const tab = stack.use(await browser.open(url, { height: 1400, ...options }));
