@@ -119,8 +119,10 @@ function bridgeLog(log: Logger, ourReasons: ReadonlySet<string>): logCreator {
   return () => ({ namespace, level, log: { message, timestamp: _, logger: __, ...fields } }) => {
     const text = `${namespace}: ${message}`;
     const shown = { [logLevel.ERROR]: "error", [logLevel.WARN]: "warn", [logLevel.INFO]: "info" }[level as number];
+    // Whoever asked decides what an error in an answer means, and says so: a topic that is about to be made is no error.
+    const answered = message.startsWith("Response ");
     const repeated = Date.now() - (lastSeen.get(text) ?? 0) < REPEAT_MS;
-    if (!shown || repeated || ourReasons.has(text)) return void log.debug(text, fields);
+    if (!shown || answered || repeated || ourReasons.has(text)) return void log.debug(text, fields);
     if (lastSeen.size > 1_000) lastSeen.clear();
     lastSeen.set(text, Date.now());
     const { stack: _stack, ...rest } = fields as Record<string, unknown>;

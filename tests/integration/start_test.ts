@@ -94,6 +94,8 @@ Deno.test("start: a posted name reaches the terminal, a stop leaves nothing, a r
   await first.line(/Ready in [\d.]+ s/, { timeout: 120_000 });
   const names = await postNames(here, 5);
   await untilPrinted(first, names);
+  const troubles = [...first.stdoutLines, ...first.stderrLines].filter((line) => /\b(ERROR|WARN)\b/.test(line));
+  assert.deepEqual(troubles, [], "nothing that would worry a newcomer");
   const pids = descendants(first.pid);
   assert.ok(pids.filter(isAlive).length >= 4, "server, consumer and Kafka are processes of their own");
   first.signal("SIGTERM");
