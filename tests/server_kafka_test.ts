@@ -110,12 +110,12 @@ Deno.test("without Kafka the server starts, says that it is not ready, and recov
 async function openConnection({ hostname, port }: URL) {
   const connection = await Deno.connect({ hostname, port: Number(port) });
   const buffer = new Uint8Array(16_384);
+  const send = async (text: string) => void await connection.write(new TextEncoder().encode(text));
   return {
-    /** @returns the answer, empty when the connection ended instead */
-    async ask(line: string): Promise<string> {
-      await connection.write(
-        new TextEncoder().encode(`${line} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n`),
-      );
+    send,
+    /** A request without a body, or the rest of one. @returns the answer, empty when the connection ended instead */
+    async ask(line: string, rest = " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"): Promise<string> {
+      await send(line + rest);
       const read = await connection.read(buffer).catch(() => 0);
       return new TextDecoder().decode(buffer.subarray(0, read ?? 0));
     },
@@ -164,6 +164,23 @@ Deno.test("on the way out", async (t) => {
     for (const answer of await Promise.all(answers)) assert.match(answer, /^HTTP\/1\.1 (200|503) /);
     assert.equal((await server.exit).code, 0, server.tail());
     for (const client of clients) client.close();
+  });
+
+  await t.step("a request whose body is still on its way is waited for", async () => {
+    await using server = serve(env);
+    const url = new URL(await urlOf(server));
+    await whenReady(url.origin);
+    const client = await openConnection(url);
+    const body = '{"records":[{"value":"late"}]}';
+    const head = `POST /topics/stopping HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`;
+    await client.send(`${head}Content-Length: ${body.length}\r\n\r\n${body.slice(0, 10)}`);
+    const atWork = async () => /http_requests_at_work 2\n/.test(await (await fetch(`${url.origin}/metrics`)).text());
+    await waitFor(atWork, { what: "the request to be at work, beside the one that asks" });
+    server.signal("SIGTERM");
+    await waitFor(async () => await statusOf(`${url.origin}/readyz`) === 503, { what: "readiness to fail" });
+    assert.match(await client.ask(body.slice(10), ""), /^HTTP\/1\.1 200 /);
+    assert.equal((await server.exit).code, 0, server.tail());
+    client.close();
   });
 
   await t.step("what Kafka does not take in time is counted as lost, and the exit code is 1", async () => {
