@@ -11,6 +11,8 @@ let channel;
 let page;
 /** What the channel said last. */
 let state = { labs: [], open: null, facts: null, busy: null };
+/** What was pressed here and has no answer yet. A look that began before may still say that nothing is at work. */
+let pressed = null;
 /** The lab whose text is shown; it need not be begun. */
 let shown = "partition";
 let trouble = "";
@@ -60,10 +62,12 @@ function take(answer) {
 
 async function act(action, input) {
   const lab = shown;
-  state = { ...state, busy: `${lab}/${action}` };
+  pressed = `${lab}/${action}`;
   trouble = "";
   drawStatus();
   await call(`lab/${lab}/${action}`, { method: "POST", body: JSON.stringify(input ?? {}) });
+  pressed = null;
+  drawStatus();
 }
 
 /** All of it anew: at the start, in another language, for another lab. */
@@ -168,12 +172,13 @@ function drawFacts() {
 
 function drawStatus() {
   const all = texts();
+  const atWork = pressed ?? state.busy;
   for (const made of byId("labs").querySelectorAll("button")) {
-    if (made.usable) made.ariaDisabled = String(state.busy !== null || !made.usable());
+    if (made.usable) made.ariaDisabled = String(atWork !== null || !made.usable());
   }
   const status = byId("lab-status");
-  const [, action] = state.busy?.split("/") ?? [];
-  const busy = action === "begin" ? all.beginning : state.busy ? all.busy : "";
+  const [, action] = atWork?.split("/") ?? [];
+  const busy = action === "begin" ? all.beginning : atWork ? all.busy : "";
   setText(status, trouble ? visible(trouble) : busy);
   status.className = trouble ? "bad" : "note";
 }
