@@ -125,6 +125,23 @@ Deno.test("never 200 when nothing was written", async () => {
   );
 });
 
+Deno.test("a record over the topic's own limit is refused, and the others of its request stand", async () => {
+  await using t = await startApp({ config: { "max.message.bytes": "10000" } });
+  const records = [{ value: 1 }, { value: "x".repeat(20_000) }];
+  const { offsets } = await answer(t.post(`/topics/${t.topic}`, { records }), 200);
+  assert.deepEqual(offsets.map((o: { error_code: number }) => o.error_code), [null, 50002]);
+  await refused(t.post(`/topics/${t.topic}`, { records: records.slice(1) }), [413, 413], /larger|large/);
+});
+
+Deno.test("a request that the buffer has no room for is told to come back, and nothing of it is written", async () => {
+  await using t = await startApp({ env: { KAFKA_BATCH_BYTES: "2000", KAFKA_BUFFER_BYTES: "2000" } });
+  const records = Array.from({ length: 10 }, () => ({ value: "x".repeat(500) }));
+  const { headers } = await refused(t.post(`/topics/${t.topic}`, { records }), [503, 50301], /The buffer is full/);
+  assert.equal(headers.get("retry-after"), "1");
+  assert.deepEqual(await readTopic(t.bootstrap, t.topic), []);
+  await answer(t.post(`/topics/${t.topic}`, { records: records.slice(0, 1) }), 200);
+});
+
 Deno.test("a topic that does not exist is told before the body is looked at, and is not made", async () => {
   await using t = await startApp();
   const name = `never-${crypto.randomUUID()}`;
