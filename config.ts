@@ -119,6 +119,17 @@ const PROCESS = {
   logFormat: choice("LOG_FORMAT", undefined, "text or json; default: text on a terminal, else json", ["text", "json"]),
 };
 
+/** Where the server listens, and what that and its URL depend on; the server takes all but the first two by itself. */
+const SERVED = {
+  host: HTTP.host,
+  port: HTTP.port,
+  tokens: withoutFlag(HTTP.tokens),
+  tokensFile: withoutFlag(HTTP.tokensFile),
+  anonymous: withoutFlag(HTTP.anonymous),
+  tlsCert: withoutFlag(HTTP.tlsCert),
+  tlsKey: withoutFlag(HTTP.tlsKey),
+};
+
 /** What `start` decides for the scripts that it runs; they take the rest from the environment. */
 const START = {
   ...KAFKA,
@@ -130,14 +141,7 @@ const START = {
   nodes: integer("--brokers", 1, "nodes of the Kafka that is started if none answers", [1, 9]),
   kafkaPort: integer("--kafka-port", 9092, "where a Kafka is looked for, and started", [1, 65_535]),
   dataDir: optional("--data", "folder of that Kafka's data; default: in .cache"),
-  host: HTTP.host,
-  port: HTTP.port,
-  // What the host, and the URL that is printed, depend on. The server takes these from the environment.
-  tokens: withoutFlag(HTTP.tokens),
-  tokensFile: withoutFlag(HTTP.tokensFile),
-  anonymous: withoutFlag(HTTP.anonymous),
-  tlsCert: withoutFlag(HTTP.tlsCert),
-  tlsKey: withoutFlag(HTTP.tlsKey),
+  ...SERVED,
   groupId: CONSUMER.groupId,
 };
 
@@ -146,13 +150,7 @@ const DOCTOR = {
   groupId: CONSUMER.groupId,
   acks: withoutFlag(DELIVERY.acks),
   idempotence: withoutFlag(DELIVERY.idempotence),
-  host: HTTP.host,
-  port: HTTP.port,
-  tokens: withoutFlag(HTTP.tokens),
-  tokensFile: withoutFlag(HTTP.tokensFile),
-  anonymous: withoutFlag(HTTP.anonymous),
-  tlsCert: withoutFlag(HTTP.tlsCert),
-  tlsKey: withoutFlag(HTTP.tlsKey),
+  ...SERVED,
   json: toggle("--json", false, "one JSON object instead of lines"),
 };
 
