@@ -1,23 +1,10 @@
 /** The labs that stop and pause brokers, as a visitor sees them, and what is left of them after a stop. */
 import assert from "node:assert/strict";
 import { probeKafka } from "../../dev/kafka_probe.ts";
+import { descendants, isAlive } from "../support/process_stats.ts";
 import { readTopic } from "../support/reader.ts";
 import { freePort } from "../support/wait.ts";
 import { LabsPage } from "./labs_page.ts";
-
-/** Process ids of a process and all that descend from it. */
-function family(pid: number): number[] {
-  const { stdout } = new Deno.Command("ps", { args: ["-eo", "pid=,ppid="] }).outputSync();
-  const pairs = new TextDecoder().decode(stdout).trim().split("\n").map((line) => line.trim().split(/\s+/).map(Number));
-  const found = [pid];
-  for (const parent of found) found.push(...pairs.filter(([, ppid]) => ppid === parent).map(([child]) => child));
-  return found;
-}
-
-function isAlive(pid: number): boolean {
-  const { stdout } = new Deno.Command("ps", { args: ["-o", "stat=", "-p", `${pid}`] }).outputSync();
-  return /^[^Z]/.test(new TextDecoder().decode(stdout).trim());
-}
 
 Deno.test("broker and flush, on the page: leaders move, the buffer fills and drains, a stop in the middle leaves nothing", async () => {
   const data = await Deno.makeTempDir({ prefix: "kafka-deno-labs-" });
@@ -49,7 +36,7 @@ Deno.test("broker and flush, on the page: leaders move, the buffer fills and dra
   await page.press("Stop the server");
   await page.facts(/exit code 1; [1-9]\d* requests were waiting[^]*messages might be lost/);
 
-  const pids = family(page.start.pid);
+  const pids = descendants(page.start.pid);
   page.start.signal("SIGTERM");
   assert.equal((await page.start.exit).code, 0, page.start.tail());
   assert.deepEqual(pids.filter(isAlive), []);

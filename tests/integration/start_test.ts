@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { createTopic, sharedKafka } from "../support/kafka.ts";
+import { commandOf, descendants, isAlive } from "../support/process_stats.ts";
 import { freePort, type Script, startScript, waitFor } from "../support/wait.ts";
 
 interface Place {
@@ -44,30 +45,6 @@ function printed(start: Script): string[] {
 async function untilPrinted(start: Script, names: string[]): Promise<void> {
   await waitFor(() => printed(start).length >= names.length, { what: `${names.length} names on the terminal` });
   assert.deepEqual(printed(start).toSorted(), names.toSorted());
-}
-
-/** Process ids of everything that a start has started, and their children. */
-function descendants(pid: number): number[] {
-  const { stdout } = new Deno.Command("ps", { args: ["-eo", "pid=,ppid="] }).outputSync();
-  const pairs = new TextDecoder().decode(stdout).trim().split("\n").map((line) => line.trim().split(/\s+/).map(Number));
-  const found = [pid];
-  for (const parent of found) found.push(...pairs.filter(([, ppid]) => ppid === parent).map(([child]) => child));
-  return found;
-}
-
-function isAlive(pid: number): boolean {
-  // A process that has ended, but whose parent has not asked how, does not count.
-  return /^[^Z]/.test(ask(pid, "stat"));
-}
-
-function commandOf(pid: number): string {
-  return ask(pid, "args");
-}
-
-/** Of ps, since reading /proc takes all permissions, which no test has. Nothing when there is no such process. */
-function ask(pid: number, column: string): string {
-  const { stdout } = new Deno.Command("ps", { args: ["-ww", "-o", `${column}=`, "-p", `${pid}`] }).outputSync();
-  return new TextDecoder().decode(stdout).trim();
 }
 
 function answers(port: number): boolean {
