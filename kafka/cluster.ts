@@ -220,6 +220,7 @@ async function closeOnTimeout<T>(client: KafkaClient, pool: { host: string; port
 }
 
 const CONNECTED = "connected";
+const SMALL_BODY_BYTES = 1 << 16;
 
 /**
  * One request and its answer on a connection of kafkajs's. kafkajs's own `send` copies a request twice on its way to
@@ -238,6 +239,8 @@ async function exchange<T>(connection: Untyped, request: BrokerRequest<T>): Prom
       expectResponse,
       requestTimeout: timeoutMs,
       sendRequest: () => {
+        // Each write is a call into the operating system, which costs more than copying a small body.
+        if (body.length <= SMALL_BODY_BYTES) return connection.socket.write(Buffer.concat([header, body]));
         connection.socket.write(header);
         connection.socket.write(body);
       },
