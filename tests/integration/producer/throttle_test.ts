@@ -1,4 +1,4 @@
-// A broker that asks for a pause (KIP-219), one that gives no producer ids, and records behind both.
+// A broker that asks for a pause (KIP-219), one that gives no producer ids, one that is busy, and records behind them.
 
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -139,4 +139,34 @@ Deno.test("a partition that waits for a fresh producer id does not hold up the o
   const { unknown } = await stage.verdict();
   assert.equal(unknown, 1);
   assert.equal(await stage.metric("identity_resets_total"), 1);
+});
+
+Deno.test("what is small gathers behind a busy broker, and leaves before its answer", async () => {
+  await using stage = await kafka.stage([], { partitions: 3 });
+  const { topic, history } = stage;
+  const onProduce = { api: "Produce", topic } as const;
+  const send = async (count: number, partition: number, name: string) => {
+    const records = Array.from({ length: count }, (_, i) => ({ partition, value: `${name}/${i}` }));
+    assert.deepEqual(new Set((await history.send(records)).map(told)), new Set(["ok"]));
+  };
+  /** How many requests carry two records that come one after the other while one with so many is unanswered. */
+  const requestsBehind = async (busyWith: number, name: string) => {
+    using hold = kafka.proxy.rule({ ...onProduce, partition: 0, times: 1, action: { do: "hold", at: "response" } });
+    const busy = send(busyWith, 0, `${name} held`);
+    await hold.hit();
+    using seen = kafka.proxy.rule({ ...onProduce, action: { do: "count" } });
+    const first = send(1, 1, `${name} first`);
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    const second = send(1, 2, `${name} second`);
+    await seen.hit(1, { timeout: 5_000 }); // nothing is answered yet, nor has it timed out
+    hold.release();
+    await Promise.all([busy, first, second]);
+    return seen.hits;
+  };
+  assert.equal(await requestsBehind(1, "idle"), 2);
+  // A machine that is busy itself may take longer than the wait between the two.
+  let requests = 2;
+  for (let attempt = 0; requests > 1 && attempt < 20; attempt++) requests = await requestsBehind(8, `busy ${attempt}`);
+  assert.equal(requests, 1);
+  await stage.verdict();
 });
