@@ -9,6 +9,8 @@ import type { PageParts } from "./page.ts";
 
 /** After a look that took long comes a pause so many times as long: a cluster with a thousand groups is left in peace. */
 const PAUSE_FACTOR = 9;
+/** And no longer, in ms: it may have taken long only because Kafka was away, which says nothing of work. */
+const LONGEST_PAUSE_MS = 10_000;
 /** Groups whose lag is kept with each sample. */
 const MOST_LAGS = 20;
 
@@ -40,18 +42,19 @@ export class PageLook {
   }
 
   /**
-   * Looks again, unless that is under way or was much work a moment ago. Never rejects: what cannot be seen stays as it
-   * was seen last.
+   * Looks again, unless that is under way, or was much work a moment ago and no topic is new. Never rejects: what
+   * cannot be seen stays as it was seen last.
    *
    * @param watched Topics that somebody sees; none: the groups alone are looked at.
    */
   async look(watched: readonly string[]): Promise<void> {
     if (this.#looking) return await this.#looking;
     const began = performance.now();
-    if (began < this.#next) return;
+    if (began < this.#next && watched.every((topic) => this.extents.has(topic))) return;
     await (this.#looking = this.#ask(watched));
     this.#looking = undefined;
-    this.#next = began + PAUSE_FACTOR * (performance.now() - began);
+    const took = performance.now() - began;
+    this.#next = began + Math.min(PAUSE_FACTOR * took, took + LONGEST_PAUSE_MS);
   }
 
   async #ask(watched: readonly string[]): Promise<void> {
