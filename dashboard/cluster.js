@@ -1,5 +1,5 @@
 /** Groups, topics and partitions in tables. */
-import { byId, el, number, table } from "./dom.js";
+import { byId, el, number, table, withCode } from "./dom.js";
 import { t } from "./texts.js";
 
 const STATES = { Stable: "stateStable", Empty: "stateEmpty", PreparingRebalance: "stateRebalance" };
@@ -26,15 +26,15 @@ export function redraw() {
   const { topics = [], extents, groups = [], groupsProblem, topic } = last;
   drawTopics(topics, topic);
   const told = groupsProblem
-    ? t("groupsUnknown", { problem: groupsProblem })
+    ? [t("groupsUnknown", { problem: groupsProblem })]
     : groups.length === 0
-    ? t("noGroups")
+    ? withCode(t("noGroups"))
     : groups.length > GROUPS
-    ? t("moreGroups", { n: number(groups.length - GROUPS) })
+    ? withCode(t("moreGroups", { n: number(groups.length - GROUPS) }))
     : undefined;
   byId("groups").replaceChildren(
     ...groups.slice(0, GROUPS).map(groupCard),
-    ...(told ? [el("p", { className: "note" }, told)] : []),
+    ...(told ? [el("p", { className: "note" }, ...told)] : []),
   );
   const partitions = extents?.partitions ?? [];
   const head = ["partition", "leaderHead", "replicas", "inSync", "start", "end", "records"].map((name) => t(name));

@@ -17,6 +17,11 @@ export function el(name, properties = {}, ...children) {
   return element;
 }
 
+/** A text of ours, with what stands between backticks as code. */
+export function withCode(text) {
+  return text.split("`").map((part, i) => i % 2 === 1 ? el("code", {}, part) : part);
+}
+
 /** Changes a text only where it is another: what does not change costs no layout, and no reader speaks it again. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;

@@ -1,5 +1,5 @@
 /** The labs, only under `deno task start`: guided tours whose buttons work real processes, by its control channel. */
-import { byId, bytes, el, setText, visible } from "./dom.js";
+import { byId, bytes, el, setText, visible, withCode } from "./dom.js";
 import { fill, texts } from "./labs_texts.js";
 import { LABS } from "./labs_tours.js";
 
@@ -86,7 +86,7 @@ export function redraw() {
     el("ul", { className: "lab-names" }, ...Object.keys(LABS).map((name) => el("li", {}, nameButton(name, all)))),
     el("h3", { id: "lab-question" }, t.question),
     el("p", {}, fill(t.intro, valuesOf())),
-    ...(obstacle ? [el("p", { className: "lab-obstacle" }, all.obstacles[obstacle])] : []),
+    ...(obstacle ? [el("p", { className: "lab-obstacle" }, ...withCode(all.obstacles[obstacle]))] : []),
     el("ol", { className: "lab-steps" }, ...LABS[shown].steps.map((buttons, i) => drawStep(t, i, buttons))),
     el(
       "p",
@@ -135,7 +135,12 @@ function drawStep(t, i, buttons) {
     const key = `${i} ${JSON.stringify(label)} ${action}`;
     return button(fill(t[action], values), action, { key, input: () => input?.(state.facts), usable });
   });
-  return el("li", {}, el("p", {}, fill(t.steps[i], valuesOf())), el("p", { className: "lab-buttons" }, ...controls));
+  return el(
+    "li",
+    {},
+    el("p", {}, ...withCode(fill(t.steps[i], valuesOf()))),
+    el("p", { className: "lab-buttons" }, ...controls),
+  );
 }
 
 /**

@@ -2,7 +2,8 @@
 import { bytes, el, milliseconds, table, visible } from "./dom.js";
 import { fill } from "./labs_texts.js";
 
-const KEYS = ["apple", "pear", "plum"];
+/** Each of them has a lane of its own. */
+const KEYS = ["apple", "pear", "cherry"];
 
 /**
  * The tours: the buttons of each step, and what is seen. A button is an action of the channel, with what it sends, its
@@ -36,7 +37,7 @@ export const LABS = {
             lanes(({ inSync }) => inSync.includes(id)),
           ]),
         ),
-        line(t.flow, { acknowledged, failed: refused + unknown, slowest: milliseconds(slowestMs) }),
+        line(t.flow, { acknowledged, failed: refused + unknown, slowest: slowest(slowestMs) }),
       ];
     },
   },
@@ -81,7 +82,7 @@ export const LABS = {
       return [
         el("p", {}, paused ? mark(t.paused) : t.goes),
         el("p", {}, meter, ` ${fill(t.buffer, shown)}`),
-        line(t.counts, { waiting, acknowledged, refused, unknown, slowest: milliseconds(slowestMs) }),
+        line(t.counts, { waiting, acknowledged, refused, unknown, slowest: slowest(slowestMs) }),
         ...(refusal ? [line(t.refusal, { refusal: visible(refusal) })] : []),
         ...(stop ? [line(t.ended, stop), el("pre", {}, visible(stop.lines.join("\n")).replaceAll("␊", "\n"))] : []),
       ];
@@ -131,7 +132,7 @@ export const LABS = {
             state: t[consumer],
           }),
         ),
-        line(`${all.committed}: {committed}. ${all.end_}: {end}.`, { committed: committed ?? "–", end: end ?? "–" }),
+        line(t.progress, { committed: committed ?? "–", end: end ?? "–" }),
         table(
           t.question,
           [all.offset, all.value, t.handled, t.failed],
@@ -163,6 +164,11 @@ function runs({ consumer }) {
 
 function line(text, values = {}) {
   return el("p", {}, fill(text, values));
+}
+
+/** None has come yet, or the longest. */
+function slowest(ms) {
+  return ms === 0 ? "–" : milliseconds(ms);
 }
 
 function mark(text) {
