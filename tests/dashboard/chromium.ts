@@ -44,7 +44,24 @@ export interface TabOptions {
   scheme?: "light" | "dark";
   /** What the browser says it prefers: `zh-CN`. */
   language?: string;
+  /** Nothing slides, for pictures. */
+  still?: boolean;
 }
+
+/** What a picture shows. */
+export interface PictureOptions {
+  full?: boolean;
+  /** Selectors of the first and the last element. */
+  of?: string[];
+  format?: "png" | "webp";
+}
+
+/** From the top of the first to the bottom of the last, with a margin. */
+const AROUND = `(selectors) => {
+  const boxes = selectors.map((selector) => document.querySelector(selector).getBoundingClientRect());
+  const top = Math.min(...boxes.map((box) => box.top)) + scrollY - 12;
+  return { y: top, height: Math.max(...boxes.map((box) => box.bottom)) + scrollY + 12 - top };
+}`;
 
 /** A Chromium that runs; disposing ends it. */
 export class Chromium implements AsyncDisposable {
@@ -147,6 +164,7 @@ export class Tab implements AsyncDisposable {
   readonly #send: (method: string, params?: Untyped) => Promise<Untyped>;
   readonly #axe: string;
   readonly #close: () => Promise<unknown>;
+  #motion = "no-preference";
 
   constructor(
     send: (method: string, params?: Untyped) => Promise<Untyped>,
@@ -171,10 +189,13 @@ export class Tab implements AsyncDisposable {
     if (/^\w+:\/\//.test(url)) this.hosts.add(new URL(url).origin); // Chromium draws its own controls with data:
   };
 
-  async prepare({ width = 1280, height = 900, scale = 1, scheme = "light", language = "en-US" }: TabOptions) {
+  async prepare(
+    { width = 1280, height = 900, scale = 1, scheme = "light", language = "en-US", still = false }: TabOptions,
+  ) {
     for (const domain of ["Page", "Runtime", "Log", "Network"]) await this.#send(`${domain}.enable`);
     const mobile = width < 600;
     await this.#send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: scale, mobile });
+    this.#motion = still ? "reduce" : "no-preference";
     await this.scheme(scheme);
     const { userAgent } = await this.#send("Browser.getVersion");
     await this.#send("Emulation.setUserAgentOverride", { userAgent, acceptLanguage: language });
@@ -182,7 +203,8 @@ export class Tab implements AsyncDisposable {
 
   /** What the system prefers: light or dark. */
   async scheme(value: "light" | "dark"): Promise<void> {
-    await this.#send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value }] });
+    const motion = { name: "prefers-reduced-motion", value: this.#motion };
+    await this.#send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value }, motion] });
   }
 
   async go(url: string): Promise<void> {
@@ -259,16 +281,15 @@ export class Tab implements AsyncDisposable {
     return (await this.#send("Runtime.getHeapUsage")).usedSize;
   }
 
-  /** A picture, of the whole page or what one sees without scrolling. */
-  async picture(
-    { full = false, format = "png" }: { full?: boolean; format?: "png" | "webp" } = {},
-  ): Promise<Uint8Array> {
+  /** A picture of what one sees without scrolling, of the whole page, or of a part: what goes from one element to another. */
+  async picture({ full = false, of, format = "png" }: PictureOptions = {}): Promise<Uint8Array> {
     const { cssContentSize: { width, height } } = await this.#send("Page.getLayoutMetrics");
+    const part = of && await this.run<Record<"y" | "height", number>>(AROUND, of);
     const { data } = await this.#send("Page.captureScreenshot", {
       format,
       quality: format === "png" ? undefined : 80,
-      captureBeyondViewport: full,
-      clip: full ? { x: 0, y: 0, width, height, scale: 1 } : undefined,
+      captureBeyondViewport: full || of !== undefined,
+      clip: full || part ? { x: 0, y: 0, width, height, scale: 1, ...part } : undefined,
     });
     return Uint8Array.fromBase64(data);
   }

@@ -1,8 +1,8 @@
 /**
- * Takes the pictures of the live page that the documents show: the real page, over a Kafka, a server and two consumer
- * groups that are started for it, while records come in.
+ * Takes the pictures that the documents show, all of them from real runs: the live page over a Kafka, a server and two
+ * consumer groups while records come in; the labs; a recording of `start` in a terminal.
  *
- *     deno task pictures
+ *     deno task pictures          # all, or some: page, labs, start
  *
  * @module
  */
@@ -11,6 +11,8 @@ import { startLocalKafka } from "../../dev/local_kafka.ts";
 import { randomName } from "../../names.ts";
 import { startScript } from "../support/wait.ts";
 import { Chromium, type TabOptions } from "./chromium.ts";
+import { takeLabs } from "./pictures_of_labs.ts";
+import { recordStart } from "./recording.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const FOLDER = new URL("docs/pictures/", ROOT);
@@ -19,6 +21,8 @@ const TEXT = { "content-type": "application/vnd.kafka.text.v2+json" };
 
 const DESKTOP = { width: 1280, height: 860, scale: 1.5 };
 const PHONE = { width: 390, height: 844, scale: 2 };
+/** Narrower than the page may be: documents show it smaller. */
+const LABS = { width: 1100, scale: 1.5, scheme: "light", still: true } as const;
 const PICTURES: Record<string, TabOptions & { full?: boolean }> = {
   "page-light": { ...DESKTOP, scheme: "light" },
   "page-dark": { ...DESKTOP, scheme: "dark" },
@@ -55,8 +59,7 @@ async function load(url: string, signal: AbortSignal): Promise<void> {
   }
 }
 
-async function main(): Promise<void> {
-  await Deno.mkdir(FOLDER, { recursive: true });
+async function takePage(): Promise<void> {
   await using kafka = await startLocalKafka();
   const env = { KAFKA_BROKERS: kafka.bootstrap, HTTP_PORT: "0", HTTP_ACCESS_LOG: "false" };
   const start = (...args: string[]) => startScript([...RUN, ...args], { cwd: ROOT.pathname, env });
@@ -88,4 +91,22 @@ async function main(): Promise<void> {
   await loaded;
 }
 
-if (import.meta.main) await main();
+const ALL: Record<string, () => Promise<void>> = {
+  page: takePage,
+  labs: () => takeLabs(FOLDER, LABS),
+  start: () => recordStart(FOLDER),
+};
+
+async function main(): Promise<number> {
+  const wanted = Deno.args.length > 0 ? Deno.args : Object.keys(ALL);
+  const unknown = wanted.filter((name) => !(name in ALL));
+  if (unknown.length > 0) {
+    console.error(`There are no pictures of ${unknown.join(", ")}; expected some of: ${Object.keys(ALL).join(", ")}`);
+    return 2;
+  }
+  await Deno.mkdir(FOLDER, { recursive: true });
+  for (const name of wanted) await ALL[name]();
+  return 0;
+}
+
+if (import.meta.main) Deno.exit(await main());
