@@ -40,8 +40,10 @@ export async function compileAll(folder: string, told: (line: string) => void): 
       const script = join(work, `${name}.js`);
       await deno(["bundle", "--quiet", "--platform=deno", "-o", script, join(ROOT, source)]);
       const executable = { output: join(work, name), script, flags: permissionsOf(name) };
-      if (made === "compiled" && !await compileOne(executable)) {
-        told("denort cannot be had (DENORT_BIN is not set, dl.deno.land does not answer): packing this Deno instead");
+      const obstacle = made === "compiled" ? await compileOne(executable) : undefined;
+      if (obstacle) {
+        told(`no denort (DENORT_BIN is not set; dl.deno.land: ${obstacle})`);
+        told("packing this Deno instead: the files need sh, tar and gzip, and unpack themselves at their first run");
         made = "packed";
       }
       if (made === "packed") await packExecutable(executable);
@@ -73,11 +75,13 @@ export function compileArguments({ output, script, flags }: Executable): string[
   return ["compile", ...ALONE, ...flags, "-o", output, script];
 }
 
-/** @returns false where there is no denort */
-async function compileOne({ output, script, flags }: Executable): Promise<boolean> {
+/** @returns why there is no denort, where that is what is missing */
+async function compileOne({ output, script, flags }: Executable): Promise<string | undefined> {
   const { code, output: text } = await run(Deno.execPath(), compileArguments({ output, script, flags }));
-  if (code === 0) return true;
-  if (/base binary/.test(text) && !Deno.env.has("DENORT_BIN")) return false;
+  if (code === 0) return undefined;
+  if (/base binary/.test(text) && !Deno.env.has("DENORT_BIN")) {
+    return /: ([^:\n]+)\s*(?:\n\s*\nStack backtrace|$)/.exec(text)?.[1] ?? "it cannot be downloaded";
+  }
   throw new Error(`deno compile of ${script} failed with exit code ${code}:\n${text}`);
 }
 

@@ -42,7 +42,7 @@ async function walk(warm: boolean): Promise<Times> {
   }).spawn();
   try {
     let output = "";
-    const read = start.stdout.pipeThrough(new TextDecoderStream())
+    void start.stdout.pipeThrough(new TextDecoderStream())
       .pipeTo(new WritableStream({ write: (text) => void (output += text) }));
     const url = await waitFor(() => PAGE.exec(output)?.[1], { what: "start to say where", timeout: PATIENCE_MS });
     const ready = seconds();
@@ -53,10 +53,13 @@ async function walk(warm: boolean): Promise<Times> {
     await tab.click("#send-name");
     await tab.shows("#lanes .chip-value", /\S/);
     const recordSeen = seconds();
-    Deno.kill(-start.pid, "SIGINT");
-    await read;
     return { cloned, ready, pageOpen, recordSeen };
   } finally {
+    try {
+      Deno.kill(-start.pid, "SIGINT");
+    } catch {
+      // It has ended.
+    }
     await start.status;
   }
 }
