@@ -8,6 +8,8 @@ import { join } from "node:path";
 /** Different values; then they repeat. */
 const VALUES = 1_000;
 const DELIMITER = "|";
+/** What a request with JSON values says it is. */
+export const RECORD_TYPE = "application/vnd.kafka.json.v2+json";
 
 /** Files of records in a temporary folder. */
 export interface Payloads extends AsyncDisposable {
@@ -16,6 +18,8 @@ export interface Payloads extends AsyncDisposable {
   readonly delimiter: string;
   /** Path of a file with a thousand values of so many bytes, one a line. */
   values(bytes: number): string;
+  /** The first `count` of those. */
+  sample(bytes: number, count: number): string[];
   /** A file with `count` lines, each with a key if asked for. Of several only the last one written is kept. */
   lines(what: { bytes: number; keys: boolean; count: number }): { path: string; write(): Promise<string> };
 }
@@ -33,6 +37,7 @@ export async function writePayloads(): Promise<Payloads> {
     folder,
     delimiter: DELIMITER,
     values,
+    sample: (bytes, count) => valuesOf(bytes, count),
     lines({ bytes, keys, count }) {
       const path = join(folder, `lines-${bytes}-${keys ? "keys-" : ""}${count}`);
       const write = async () => {
@@ -62,10 +67,10 @@ async function writeLines(path: string, { values, keys, count }: { values: strin
 const WORDS = ["order", "paid", "Shanghai", "sent", "refused", "Berlin", "customer", "Lagos", "price", "returned"];
 
 /** Such as a shop would write: numbers that differ, words that repeat. */
-function valuesOf(bytes: number): string[] {
+function valuesOf(bytes: number, count = VALUES): string[] {
   let seed = 1;
   const next = (n: number) => (seed = Math.imul(seed, 1103515245) + 12345 >>> 0) % n; // the same in every run
-  return Array.from({ length: VALUES }, (_, i) => {
+  return Array.from({ length: count }, (_, i) => {
     let text = `{"id":${i},"text":"`;
     while (text.length < bytes) text += `${WORDS[next(65_521) % WORDS.length]} ${next(1_000_003)} `;
     return text.slice(0, bytes - 2) + `"}`;
