@@ -6,9 +6,13 @@ import { blocksOf, runBlocks, skeleton, startSystem } from "./support/documents.
 
 const ROOT = join(import.meta.dirname!, "..");
 const DOCS = join(ROOT, "docs");
+/** As seen from docs/. */
+const READMES = ["../README.md", "../README.zh-CN.md"];
 const TASKS = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json"))).tasks;
 /** The five questions, in both languages. */
 const QUESTIONS = ["broker", "partition", "flush", "poll", "delivery"];
+/** What is in English in docs/ and in Chinese in docs/zh-CN/. */
+const OTHERS = ["tutorial", "production", "architecture", "http", "reliability"];
 /** What names a metric in a query; labels, functions and numbers do not begin so. */
 const METRIC = /\b(?:kafka_deno|process)_\w+/g;
 
@@ -24,20 +28,39 @@ function documents(folder = ""): string[] {
   }).sort();
 }
 
-Deno.test("each of the five questions is answered in both languages, with the same commands and links", () => {
-  for (const question of QUESTIONS) {
-    const [english, chinese] = ["en", "zh-CN"].map((language) => blocksOf(read(`${language}/${question}.md`)));
-    assert.deepEqual(chinese.map(skeleton), english.map(skeleton), question);
+Deno.test("documents are there in both languages, with the same commands and links, and name each other", () => {
+  for (const path of [...QUESTIONS.map((name) => `en/${name}.md`), ...OTHERS.map((name) => `${name}.md`)]) {
+    const name = path.split("/").at(-1)!;
+    const [english, chinese] = [path, `zh-CN/${name}`].map(read);
+    assert.deepEqual(blocksOf(chinese).map(skeleton), blocksOf(english).map(skeleton), name);
+    assert.match(english, new RegExp(`\\[中文\\]\\((../)?zh-CN/${name}\\)`));
+    assert.ok(chinese.includes(`[English](../${path})`), `zh-CN/${name} names ../${path}`);
   }
 });
 
-Deno.test("every file that a document links to or shows exists", async () => {
-  for (const path of documents()) {
-    for (const [, link] of read(path).matchAll(/(?:\]\(|src(?:set)?=")(?!https?:|#)([^)#"]+)/g)) {
-      await Deno.stat(join(DOCS, path, "..", link)).catch(() => assert.fail(`docs/${path} links to ${link}`));
+Deno.test("every picture is shown by some document", () => {
+  const shown = [...documents(), ...READMES].map(read).join();
+  const pictures = [...Deno.readDirSync(join(DOCS, "pictures"))].map(({ name }) => name);
+  assert.deepEqual(pictures.filter((name) => !shown.includes(`pictures/${name}`)), []);
+});
+
+Deno.test("every file that a document links to or shows exists, and so does every heading", async () => {
+  for (const path of [...documents(), ...READMES]) {
+    for (const [, link, anchor] of read(path).matchAll(/(?:\]\(|src(?:set)?=")(?!https?:)([^)#"]+)(#[^)"]+)?/g)) {
+      const target = join(DOCS, path, "..", link);
+      await Deno.stat(target).catch(() => assert.fail(`docs/${path} links to ${link}`));
+      if (anchor) {
+        assert.ok(anchorsOf(Deno.readTextFileSync(target)).includes(anchor), `docs/${path}: ${link}${anchor}`);
+      }
     }
   }
 });
+
+/** As GitHub makes them of headings. */
+function anchorsOf(markdown: string): string[] {
+  const headings = [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, text]) => text.toLowerCase());
+  return headings.map((text) => `#${text.replaceAll(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-")}`);
+}
 
 Deno.test("documents name only tasks that there are", () => {
   for (const path of documents()) {

@@ -54,10 +54,14 @@ Deno.test("the READMEs name each other", () => {
   assert.ok(CHINESE.some(({ text }) => text.includes("](README.md)")));
 });
 
-Deno.test("every file that the READMEs link to exists", async () => {
-  for (const { text } of [...ENGLISH, ...CHINESE]) {
-    for (const [, path] of text.matchAll(/\]\((?!https:)([^)#]+)/g)) await Deno.stat(join(ROOT, path));
-  }
+Deno.test("a newcomer's time in both READMEs is the one that was measured, and less than a minute", () => {
+  const { recordSeen, date } = JSON.parse(Deno.readTextFileSync(join(ROOT, "tests/dashboard/newcomer.json")));
+  assert.ok(recordSeen < 60, `${recordSeen} s`);
+  const [seconds, [year, month, day]] = [Math.round(recordSeen), date.split("-").map(Number)];
+  const name = new Date(date).toLocaleDateString("en", { month: "long" });
+  const says = (blocks: Block[], words: RegExp) => assert.ok(blocks.some(({ text }) => words.test(text)), `${words}`);
+  says(ENGLISH, new RegExp(`\\b${seconds}\\ss\\b[^]*\\b${day}\\s${name}\\s${year}\\b`));
+  says(CHINESE, new RegExp(`${seconds}\\s秒[^]*${year}\\s年\\s${month}\\s月\\s${day}\\s日`));
 });
 
 Deno.test("both READMEs list every task, and only tasks that there are", () => {

@@ -19,15 +19,17 @@ const FOLDER = new URL("docs/pictures/", ROOT);
 const RUN = ["run", "--allow-net", "--allow-env", "--allow-read"];
 const TEXT = { "content-type": "application/vnd.kafka.text.v2+json" };
 
-const DESKTOP = { width: 1280, height: 860, scale: 1.5 };
-const PHONE = { width: 390, height: 844, scale: 2 };
+const DESKTOP = { width: 1280, height: 860, scale: 1.5, still: true };
+const PHONE = { width: 390, height: 844, scale: 2, still: true };
 /** Narrower than the page may be: documents show it smaller. */
 const LABS = { width: 1100, scale: 1.5, scheme: "light", still: true } as const;
 const PICTURES: Record<string, TabOptions & { full?: boolean }> = {
   "page-light": { ...DESKTOP, scheme: "light" },
   "page-dark": { ...DESKTOP, scheme: "dark" },
   "page-zh": { ...DESKTOP, scheme: "light", language: "zh-CN" },
+  "page-zh-dark": { ...DESKTOP, scheme: "dark", language: "zh-CN" },
   "page-whole": { ...DESKTOP, scheme: "light", full: true },
+  "page-whole-zh": { ...DESKTOP, scheme: "light", language: "zh-CN", full: true },
   "page-phone": { ...PHONE, scheme: "light" },
   "page-phone-zh": { ...PHONE, scheme: "dark", language: "zh-CN" },
 };

@@ -18,6 +18,8 @@ const TASKS: Record<string, string> = JSON.parse(Deno.readTextFileSync(join(ROOT
 export interface Block {
   kind: "heading" | "code" | "table" | "list" | "text";
   text: string;
+  /** Of code. */
+  language?: string;
   /** Of code: the word after the language. */
   mark?: string;
 }
@@ -25,8 +27,8 @@ export interface Block {
 /** What blank lines separate, except within a fence. */
 export function blocksOf(markdown: string): Block[] {
   return [...markdown.matchAll(/^```[\s\S]*?^```$|^\S[^\n]*(?:\n[^\n]+)*/gm)].map(([text]) => {
-    const [, mark, code] = /^```\w+ ?(\w*)\n([\s\S]*)\n```$/.exec(text) ?? [];
-    if (code !== undefined) return { kind: "code", text: code, mark };
+    const [, language, mark, code] = /^```(\w*) ?(\w*)\n([\s\S]*)\n```$/.exec(text) ?? [];
+    if (code !== undefined) return { kind: "code", text: code, language, mark };
     if (text.startsWith("#")) return { kind: "heading", text };
     if (text.startsWith("|")) return { kind: "table", text };
     if (text.startsWith("- ")) return { kind: "list", text };
@@ -35,17 +37,23 @@ export function blocksOf(markdown: string): Block[] {
 }
 
 /** What must not differ between languages: the kind of a block, its size, its code and where it links to. */
-export function skeleton({ kind, text, mark }: Block): string {
-  if (kind === "code") return `code ${mark}: ${text}`;
+export function skeleton({ kind, text, language, mark }: Block): string {
+  // A drawing has words, and what is to be typed may be explained.
+  if (kind === "code" && language === "text" && !mark) return `drawing of ${text.split("\n").length} lines`;
+  if (kind === "code") return `code ${mark}: ${text.replaceAll(/[ \t]*(^|(?<=\s))(#|\/\/) .*$/gm, "")}`;
   // Words come in another order in another language, rows and items do not.
   const parts = kind === "table" ? text.split("\n") : kind === "list" ? text.split(/^- /m) : [text];
   const level = /^#*/.exec(text)![0];
   const facts = parts.map((part) => {
-    const links = (part.match(/\]\([^)]+\)/g) ?? []).filter((link) => !link.includes("README"))
-      .map((link) => link.replace(/\b(en|zh-CN)\//, "").replace(/-(light|zh)\.webp/, ".webp"));
+    const links = (part.match(/\]\([^)]+\)/g) ?? []).filter((link) => !link.includes("README")).map(withoutLanguage);
     return [...part.match(/`[^`]+`/g) ?? [], ...links].sort().join(" ");
   });
   return `${kind} ${level}\n${facts.join("\n")}`;
+}
+
+/** Where a document of one language and its like in the other point to. */
+function withoutLanguage(link: string): string {
+  return link.replaceAll(/\b(en|zh-CN)\/|\.\.\/|#[^)]*/g, "").replace(/-(light|en|zh)\.webp/, ".webp");
 }
 
 /** Names, numbers and ids as if they were all the same. */
