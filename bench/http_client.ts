@@ -20,7 +20,8 @@ const latin1 = new TextDecoder("latin1"); // bytes are characters, so that lengt
 
 /** The bytes of a POST. */
 export function requestBytes(url: URL, { contentType, body, reconnect }: Load): Uint8Array<ArrayBuffer> {
-  const bytes = new TextEncoder().encode(body);
+  const encoder = new TextEncoder();
+  const bytes = encoder.encode(body);
   const head = [
     `POST ${url.pathname}${url.search} HTTP/1.1`,
     `Host: ${url.host}`,
@@ -28,7 +29,7 @@ export function requestBytes(url: URL, { contentType, body, reconnect }: Load): 
     `Content-Length: ${bytes.length}`,
     ...(reconnect ? ["Connection: close"] : []),
   ];
-  return new Uint8Array([...new TextEncoder().encode(head.join("\r\n") + HEAD_END), ...bytes]);
+  return encoder.encode(head.join("\r\n") + HEAD_END + body);
 }
 
 /** A connection to a server; opened when it is first needed, and again after it broke. */

@@ -6,7 +6,7 @@
 import type { Contestant, Figures } from "./contest.ts";
 import type { Load } from "./http_client.ts";
 import type { Generator, Pressure } from "./http_load.ts";
-import { ours, type ServerSetup, startServer } from "./http_servers.ts";
+import { ours, type Server, startServer } from "./http_servers.ts";
 import type { BenchKafka } from "./kafka.ts";
 import { type Payloads, RECORD_TYPE } from "./payloads.ts";
 
@@ -25,8 +25,8 @@ export interface HttpField {
 /** What one contestant is sent. */
 export interface HttpTask {
   name: string;
-  /** Ours by default. */
-  server?: (bootstrap: string, topic: string) => ServerSetup;
+  /** Starts the server; ours by default. */
+  start?: (bootstrap: string, topic: string) => Promise<Server>;
   /** {@linkcode TOPIC_PATH} by default, in which `$TOPIC` is the topic. */
   path?: string;
   load: Load;
@@ -37,9 +37,11 @@ export interface HttpTask {
   missing?: string;
 }
 
+const startOurs = (bootstrap: string, topic: string) => startServer(ours(bootstrap, topic));
+
 /** A server under load. */
 export function httpContestant({ kafka, generator, pressure }: HttpField, task: HttpTask): Contestant {
-  const { name, server: setup = ours, path = TOPIC_PATH, load, records, partitions = 3, missing } = task;
+  const { name, start = startOurs, path = TOPIC_PATH, load, records, partitions = 3, missing } = task;
   const warmUp = { ...pressure, seconds: Math.ceil(pressure.seconds / 2) };
   return {
     name,
@@ -47,7 +49,7 @@ export function httpContestant({ kafka, generator, pressure }: HttpField, task: 
     missing,
     run: () =>
       kafka.withTopic({ partitions, retentionBytes: RETENTION_BYTES }, async (topic) => {
-        await using server = await startServer(setup(kafka.bootstrap, topic));
+        await using server = await start(kafka.bootstrap, topic);
         const url = server.url + path.replace("$TOPIC", topic);
         await generator.put(url, load, warmUp);
         const before = server.usage();

@@ -7,8 +7,7 @@
 import { join } from "node:path";
 import { Client, type Load, requestBytes } from "./http_client.ts";
 import { Times } from "./percentiles.ts";
-import { versionOf } from "./results.ts";
-import { jsonLines, mustRun, shown } from "./tools.ts";
+import { jsonLines, mustRun, shown, versionOf } from "./tools.ts";
 
 /** What came of a load. Times are in ms. */
 export interface Seen {

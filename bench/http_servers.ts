@@ -5,13 +5,13 @@
  */
 import { freePorts } from "../dev/ports.ts";
 import denoJson from "../deno.json" with { type: "json" };
+import { ROOT } from "./tools.ts";
 import { type Usage, usageOf } from "./usage.ts";
 
 /** How long a server may take until it answers, in ms. */
 const START_MS = 30_000;
 /** How often it is asked, in ms; more often would take from its start. */
 const POLL_MS = 5;
-const ROOT = new URL("..", import.meta.url).pathname;
 
 /** A server that answers. */
 export interface Server extends AsyncDisposable {
@@ -78,4 +78,33 @@ export async function startServer({ command, env, readyPath }: ServerSetup): Pro
     usage: () => usageOf(child.pid),
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** Several processes of our server that share a port. */
+export async function startShared(
+  { bootstrap, topic, count }: { bootstrap: string; topic: string; count: number },
+): Promise<Server> {
+  await using stack = new AsyncDisposableStack();
+  const [port] = freePorts(1);
+  const { command, env, readyPath } = ours(bootstrap, topic);
+  const [deno, run, ...rest] = command;
+  const setup = {
+    // Deno 2.9 offers shared ports behind this flag.
+    command: [deno, run, "--unstable-net", "--preload=./bench/shared_port.ts", ...rest],
+    env: { ...env, HTTP_SHARED_PORT: String(port) },
+    readyPath,
+  };
+  const servers: Server[] = [];
+  for (let i = 0; i < count; i++) servers.push(stack.use(await startServer(setup)));
+  const owned = stack.move();
+  return {
+    url: `http://127.0.0.1:${port}`,
+    startMs: Math.max(...servers.map(({ startMs }) => startMs)),
+    usage: () => servers.map((server) => server.usage()).reduce(addUsage),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+function addUsage(a: Usage, b: Usage): Usage {
+  return { rssBytes: a.rssBytes + b.rssBytes, cpuSeconds: a.cpuSeconds + b.cpuSeconds };
 }

@@ -4,6 +4,8 @@
  * @module
  */
 import { loadConfig } from "../config.ts";
+import { kafkaJars } from "../dev/jars.ts";
+import { findJava } from "../dev/java.ts";
 import { startLocalKafka } from "../dev/local_kafka.ts";
 import { provideKafka } from "../dev/provide_kafka.ts";
 import { createKafka } from "../kafka/client.ts";
@@ -13,6 +15,8 @@ import { createTopic, withAdmin } from "../kafka/topics.ts";
 export interface BenchKafka extends AsyncDisposable {
   /** `host:port`, several separated by commas. */
   readonly bootstrap: string;
+  /** Of Kafka and what it runs on, for results. */
+  readonly versions: Record<string, string>;
   /** Runs something on a topic that nobody has used, and removes the topic and its data. */
   withTopic<T>(options: TopicOptions, use: (topic: string) => Promise<T>): Promise<T>;
 }
@@ -26,16 +30,29 @@ export interface TopicOptions {
 
 const SEGMENT_BYTES = 64 << 20;
 
+/** Settings of a Kafka that is started to measure with. */
+export const BENCH_PROPERTIES = { "log.retention.check.interval.ms": "1000" };
+
 /** The Kafka of KAFKA_BROKERS, else one that is started on a free port with temporary data. */
 export async function benchKafka(onProgress: (line: string) => void): Promise<BenchKafka> {
   const brokers = Deno.env.get("KAFKA_BROKERS");
-  const kafka = brokers
-    ? await provideKafka({ brokers, sources: ["configured"] })
-    : await startLocalKafka({ onProgress, properties: { "log.retention.check.interval.ms": "1000" } });
+  if (brokers) {
+    return withTopics(await provideKafka({ brokers, sources: ["configured"] }), { Kafka: "of KAFKA_BROKERS" });
+  }
+  const kafka = await startLocalKafka({ onProgress, properties: BENCH_PROPERTIES });
+  return withTopics(kafka, { Kafka: (await kafkaJars()).version, Java: (await findJava()).version });
+}
+
+/** A Kafka that is there, as benchmarks want it. */
+export function withTopics(
+  kafka: AsyncDisposable & { readonly bootstrap: string },
+  versions: Record<string, string> = {},
+): BenchKafka {
   const { bootstrap } = kafka;
   const client = () => createKafka(loadConfig("produce", { args: [`--brokers=${bootstrap}`], envFile: "" }));
   return {
     bootstrap,
+    versions,
     async withTopic({ partitions, retentionBytes }, use) {
       const topic = `bench-${crypto.randomUUID().slice(0, 8)}`;
       const configs: Record<string, string> = { "segment.bytes": `${SEGMENT_BYTES}`, "file.delete.delay.ms": "0" };

@@ -8,8 +8,7 @@ import { join } from "node:path";
 import { CACHE_DIR } from "../dev/jars.ts";
 import { run } from "../dev/run.ts";
 import type { ServerSetup } from "./http_servers.ts";
-import { versionOf } from "./results.ts";
-import type { Tool } from "./tools.ts";
+import { shown, type Tool, toolVersion, versionOf } from "./tools.ts";
 
 const SOURCES = join(import.meta.dirname!, "peers");
 const FOLDER = join(CACHE_DIR, "peers");
@@ -54,8 +53,8 @@ export async function findPeers({ wanted, onProgress }: PeerOptions): Promise<Pe
 
 /** Versions of the peers, for results. */
 export function peerVersions(peers: readonly Peer[]): Record<string, string> {
-  const [go, python] = peers.map(({ tool }) => tool.missing === undefined ? tool.version : "none");
-  return { go, python };
+  const [Go, Python] = peers.map(({ tool }) => toolVersion(tool));
+  return { Go, Python };
 }
 
 async function tool(install: () => Promise<string>): Promise<Tool> {
@@ -94,5 +93,5 @@ async function installPython(onProgress: (line: string) => void): Promise<string
 
 async function mustInstall(program: string, args: readonly string[]): Promise<void> {
   const { code, output } = await run(program, args);
-  if (code !== 0) throw new Error(`${[program, ...args].join(" ")} failed: ${output.trim().split("\n").at(-1)}`);
+  if (code !== 0) throw new Error(`${shown([program, ...args])} failed: ${output.trim().split("\n").at(-1)}`);
 }

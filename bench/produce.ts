@@ -3,27 +3,24 @@
  *
  * @module
  */
-import { helpText, integer, optional, readSettings, toggle } from "../settings.ts";
-import { type Contest, type Contestant, type Figures, run } from "./contest.ts";
-import { type BenchKafka, benchKafka } from "./kafka.ts";
-import { type Payloads, writePayloads } from "./payloads.ts";
+import { integer } from "../settings.ts";
+import { benchmark } from "./benchmark.ts";
+import type { Contest, Contestant, Figures } from "./contest.ts";
+import type { BenchKafka } from "./kafka.ts";
+import type { Payloads } from "./payloads.ts";
 import { clientCommand, type ClientJob } from "./produce_client.ts";
 import { watchMemory } from "./produce_memory.ts";
-import type { Benchmark, Report } from "./results.ts";
-import { contestTable } from "./table.ts";
-import { findJavaTools, findKcat, type JavaTools, jsonLines, mustRun, shown, timed, type Tool } from "./tools.ts";
-
-const USAGE = `Records a second, acknowledged, of who writes the same records to one Kafka.
-
-Usage: deno task bench produce [flags]`;
-
-const SETTINGS = {
-  rounds: integer("--rounds", 3, "runs of each contestant; the median counts", [1, 100]),
-  only: optional("--only", "the contests whose title contains this"),
-  records: integer("--records", undefined, "of one run; default: by contest", [1_000, 1_000_000_000]),
-  quick: toggle("--quick", false, "one short round, to see that all of it runs"),
-  minutes: integer("--minutes", undefined, "ours alone at full speed for so long, to see its memory", [1, 1_000]),
-};
+import {
+  findJavaTools,
+  findKcat,
+  type JavaTools,
+  jsonLines,
+  mustRun,
+  shown,
+  timed,
+  type Tool,
+  toolVersion,
+} from "./tools.ts";
 
 /** What one contest is about. */
 interface Variant {
@@ -54,6 +51,9 @@ const VARIANTS: readonly Variant[] = [
   { ...PLAIN, title: "3 partitions, 100 B, gzip", compression: "gzip", records: 1_000_000 },
   { ...PLAIN, title: "3 partitions, 100 B, zstd", compression: "zstd", records: 1_000_000 },
 ];
+
+/** Those that --quick looks at. */
+const QUICK = ["3 partitions, 100 B", "3 partitions, 100 B, gzip"];
 
 /** Records without an answer at any time, for clients that are told: as many as librdkafka holds by default. */
 const WINDOW = 100_000;
@@ -111,7 +111,7 @@ function client({ kafka, payloads }: Field, variant: Variant, { name, ...setup }
   const command = (topic: string) => clientCommand({ ...job, topic });
   return {
     name,
-    command: shown(command("$TOPIC"), { FOLDER: payloads.folder }),
+    command: shown(command("$TOPIC"), { FOLDER: payloads.folder, BROKERS: bootstrap }),
     missing: job.client === "kafkajs" && compression === "zstd" ? "kafkajs has no zstd" : undefined,
     run: () => kafka.withTopic(variant, async (topic) => jsonLines<Figures>(await mustRun(command(topic)))[0]),
   };
@@ -130,7 +130,7 @@ function kcat({ kafka, payloads, kcat }: Field, variant: Variant): Contestant {
   let start = Infinity;
   return {
     name: "kcat",
-    command: shown(command("$TOPIC", lines(records).path), { FOLDER: payloads.folder }),
+    command: shown(command("$TOPIC", lines(records).path), { FOLDER: payloads.folder, BROKERS: kafka.bootstrap }),
     missing: kcat.missing,
     run: () =>
       kafka.withTopic(variant, async (topic) => {
@@ -153,7 +153,7 @@ function performanceTool({ kafka, payloads, java }: Field, variant: Variant): Co
     ]);
   return {
     name: "Kafka's own tool",
-    command: shown(command("$TOPIC"), { FOLDER: payloads.folder }),
+    command: shown(command("$TOPIC"), { FOLDER: payloads.folder, BROKERS: kafka.bootstrap }),
     missing: java.missing ?? (variant.keys ? "it writes no keys" : undefined),
     run: () =>
       kafka.withTopic(variant, async (topic) => {
@@ -165,37 +165,26 @@ function performanceTool({ kafka, payloads, java }: Field, variant: Variant): Co
   };
 }
 
-async function measure(args: readonly string[]): Promise<Report | undefined> {
-  if (args.some((arg) => arg === "--help" || arg === "-h")) return void console.log(helpText(SETTINGS, USAGE));
-  const { rounds, only = "", records, quick, minutes } = readSettings(SETTINGS, { args }, () => []);
-  const onProgress = (line: string) => console.error(line);
-  await using kafka = await benchKafka(onProgress);
-  await using payloads = await writePayloads();
-  if (minutes !== undefined) return await watchMemory({ kafka, payloads }, minutes);
-  const [kcat, java] = [await findKcat(), await findJavaTools(onProgress)];
-  const field = { kafka, payloads, kcat, java };
-  const size = (default_: number) => records ?? (quick ? default_ / 20 : default_);
-  const contests = [
-    ...VARIANTS.map((variant) => speedContest(field, { ...variant, records: size(variant.records) })),
-    callersContest(field, size(500_000)),
-  ].filter(({ title }) => title.includes(only));
-  const results = [];
-  // Kafka's Java compiles what it does often: the first second of its life is no measure for anybody.
-  await run({ title: "warm-up", contestants: contests.at(0)?.contestants.slice(0, 2) ?? [] }, {
-    rounds: 1,
-    onProgress,
-  });
-  for (const contest of contests) {
-    results.push(await run(contest, { rounds: quick ? 1 : rounds, onProgress }));
-    console.log(contestTable(results.at(-1)!) + "\n");
-  }
-  const versions = { kcat: versionOf(kcat), "kafka-tools": versionOf(java) };
-  return { results, versions };
-}
+/** The benchmark of this file. */
+export const produce = benchmark({
+  about: "records a second into Kafka",
+  usage: `Records a second, acknowledged, of who writes the same records to one Kafka.
 
-function versionOf(tool: Tool): string {
-  return tool.missing === undefined ? tool.version : "none";
-}
-
-/** See {@linkcode USAGE}. */
-export const produce: Benchmark = { about: "records a second into Kafka", run: measure };
+Usage: deno task bench produce [flags]`,
+  settings: {
+    records: integer("--records", undefined, "of one run; default: by contest", [1_000, 1_000_000_000]),
+    minutes: integer("--minutes", undefined, "ours alone at full speed for so long, to see its memory", [1, 1_000]),
+  },
+  async measure({ records, minutes, quick }, { kafka, payloads, contests, onProgress }) {
+    if (minutes !== undefined) return await watchMemory({ kafka, payloads }, minutes);
+    const [kcat, java] = [await findKcat(), await findJavaTools(onProgress)];
+    const field = { kafka, payloads, kcat, java };
+    const size = (default_: number) => records ?? (quick ? default_ / 20 : default_);
+    const variants = quick ? VARIANTS.filter(({ title }) => QUICK.includes(title)) : VARIANTS;
+    const results = await contests([
+      ...variants.map((variant) => speedContest(field, { ...variant, records: size(variant.records) })),
+      callersContest(field, size(500_000)),
+    ]);
+    return { results, versions: { kcat: toolVersion(kcat), "Kafka's tools": toolVersion(java) } };
+  },
+});

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { summarize } from "./contest.ts";
+import { summarize, type Summary } from "./contest.ts";
 import type { BenchKafka } from "./kafka.ts";
 import type { Payloads } from "./payloads.ts";
 import { clientCommand, type ClientJob, type Second } from "./produce_client.ts";
 import type { Report } from "./results.ts";
-import { alignedTable, figure } from "./table.ts";
+import { contestTable } from "./table.ts";
 import { jsonLines, mustRun, shown } from "./tools.ts";
 
 const PARTITIONS = 3;
@@ -40,23 +40,24 @@ export async function watchMemory({ kafka, payloads }: Field, minutes: number): 
     (topic) => mustRun(clientCommand({ ...job, topic })),
   );
   const seconds = jsonLines<Second>(output);
-  const rows = Array.from({ length: minutes }, (_, i) => minuteOf(i + 1, seconds.slice(i * 60, (i + 1) * 60)));
-  const head = ["minute", "records/s", "RSS MiB", "min", "max", "heap MiB", "external MiB"];
-  const cells = rows.map(({ minute, rate, rss, heap, external }) =>
-    [minute, ...[rate, rss.median, rss.min, rss.max, heap, external].map(figure)].map(String)
-  );
-  console.log(alignedTable([head, ...cells]));
   const command = shown(clientCommand({ ...job, topic: "$TOPIC" }), { FOLDER: payloads.folder });
-  return { name: "produce memory", results: { command, minutes: rows } };
+  const rows = Array.from({ length: minutes }, (_, i) => {
+    const figures = figuresOf(seconds.slice(i * 60, (i + 1) * 60));
+    return { name: `minute ${i + 1}`, command, figures, ratio: 0 };
+  });
+  for (const row of rows) row.ratio = row.figures["RSS MiB"].median / rows[0].figures["RSS MiB"].median;
+  const result = { title: "memory at full speed", rows, missing: [] };
+  console.log(contestTable(result));
+  return { name: "produce memory", results: [result] };
 }
 
-function minuteOf(minute: number, seconds: readonly Second[]) {
-  const of = (pick: (second: Second) => number) => summarize(seconds.map(pick));
-  const { samples: _, ...rss } = of(({ rss }) => rss / MIB);
-  const [rate, heap, external] = [
-    of(({ rate }) => rate),
-    of(({ heapUsed }) => heapUsed / MIB),
-    of(({ external }) => external / MIB),
-  ].map(({ median }) => median);
-  return { minute, rate, rss, heap, external };
+/** Of one minute, with memory first: that is what minutes are compared by. */
+function figuresOf(seconds: readonly Second[]): Record<string, Summary> {
+  const of = (pick: (second: Second) => number) => ({ ...summarize(seconds.map(pick)), samples: [] });
+  return {
+    "RSS MiB": of(({ rss }) => rss / MIB),
+    "heap MiB": of(({ heapUsed }) => heapUsed / MIB),
+    "external MiB": of(({ external }) => external / MIB),
+    "records/s": of(({ rate }) => rate),
+  };
 }

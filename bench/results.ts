@@ -6,42 +6,61 @@
 import os from "node:os";
 import denoJson from "../deno.json" with { type: "json" };
 import { run } from "../dev/run.ts";
+import type { Result } from "./contest.ts";
 
 const PATH = new URL("results.json", import.meta.url);
 
-/** What one benchmark leaves in the file. */
+/** What a benchmark tells. */
 export interface Report {
-  /** Under which name, where it is not the benchmark's. */
+  /** Under which name it is kept, where that is not the benchmark's. */
   name?: string;
-  /** Figures, in a form of the benchmark's own. */
-  results: unknown;
+  results: readonly Result[];
   /** Versions of what only this benchmark uses. */
   versions?: Record<string, string>;
 }
 
-/** Something to measure; `bench/main.ts` has the table of them. */
-export interface Benchmark {
-  /** One line for `--help`. */
-  about: string;
-  /** Measures, and prints tables. Nothing is kept of one that only printed its help. @throws {ConfigError} */
-  run(args: readonly string[]): Promise<Report | undefined>;
+/** A report as it is kept. */
+export interface Kept {
+  /** ISO 8601. */
+  date: string;
+  /** Repeats it. */
+  command: string;
+  machine: { cpu: string; cores: number; memoryGiB: number; system: string };
+  versions: Record<string, string>;
+  results: readonly Result[];
+}
+
+/** The whole file, by the names of benchmarks. */
+export type AllKept = Record<string, Kept>;
+
+/** What is kept so far. */
+export async function readResults(): Promise<AllKept> {
+  try {
+    return JSON.parse(await Deno.readTextFile(PATH));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return {};
+    throw error;
+  }
 }
 
 /** Puts a benchmark's report in the place of its last one. @returns the path of the file */
-export async function writeReport(name: string, { name: own, results, versions }: Report): Promise<string> {
-  const all = JSON.parse(await Deno.readTextFile(PATH).catch(() => "{}"));
-  all[own ?? name] = {
+export async function keepReport(
+  { name, results, versions }: Report & { name: string },
+  { command, stage }: { command: string; stage: Record<string, string> },
+): Promise<string> {
+  const all = await readResults();
+  all[name] = {
     date: new Date().toISOString(),
-    command: `deno task bench ${Deno.args.join(" ")}`,
+    command,
     machine: machine(),
-    versions: { deno: Deno.version.deno, kafkajs: denoJson.imports.kafkajs.split("@").at(-1), ...versions },
+    versions: { ...await ownVersions(), ...stage, ...versions },
     results,
   };
   await Deno.writeTextFile(PATH, JSON.stringify(all, null, 2) + "\n");
   return "bench/results.json";
 }
 
-function machine() {
+function machine(): Kept["machine"] {
   const cpus = os.cpus();
   return {
     cpu: cpus[0]?.model ?? "unknown",
@@ -51,8 +70,11 @@ function machine() {
   };
 }
 
-/** The first thing in a program's output that looks like a version, or undefined when there is no such program. */
-export async function versionOf(program: string, args: readonly string[]): Promise<string | undefined> {
-  const { code, output } = await run(program, args);
-  return code === 127 ? undefined : /\d+(\.\d+)+/.exec(output)?.[0] ?? "unknown";
+async function ownVersions(): Promise<Record<string, string>> {
+  const { code, output } = await run("git", ["rev-parse", "--short", "HEAD"], { cwd: import.meta.dirname });
+  return {
+    ...(code === 0 ? { "kafka-deno": output.trim() } : {}),
+    Deno: Deno.version.deno,
+    kafkajs: denoJson.imports.kafkajs.split("@").at(-1)!,
+  };
 }

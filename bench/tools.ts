@@ -7,9 +7,9 @@ import { join, relative } from "node:path";
 import { findJava } from "../dev/java.ts";
 import { CACHE_DIR } from "../dev/jars.ts";
 import { run } from "../dev/run.ts";
-import { versionOf } from "./results.ts";
 
-const ROOT = join(import.meta.dirname!, "..");
+/** The project's folder. */
+export const ROOT = join(import.meta.dirname!, "..");
 const POM = join(import.meta.dirname!, "pom.xml");
 
 /** A program, or why there is none. */
@@ -19,6 +19,17 @@ export type Tool = { version: string; missing?: undefined } | { missing: string 
 export async function findKcat(): Promise<Tool> {
   const version = await versionOf("kcat", ["-V"]);
   return version ? { version } : { missing: "kcat is not on PATH (Debian, Ubuntu: apt install kcat)" };
+}
+
+/** For results. */
+export function toolVersion(tool: Tool): string {
+  return tool.missing === undefined ? tool.version : "none";
+}
+
+/** The first thing in a program's output that looks like a version, or undefined when there is no such program. */
+export async function versionOf(program: string, args: readonly string[]): Promise<string | undefined> {
+  const { code, output } = await run(program, args);
+  return code === 127 ? undefined : /\d+(\.\d+)+/.exec(output)?.[0] ?? "unknown";
 }
 
 /** Kafka's tools, and how to run one. */
@@ -71,9 +82,10 @@ export async function timed(command: readonly string[]): Promise<number> {
   return (performance.now() - start) / 1000;
 }
 
-/** A command as a person would type it; what differs from run to run stands as a name. */
+/** A command as a person would type it in the project's folder; what differs from run to run stands as a name. */
 export function shown(command: readonly string[], names: Record<string, string> = {}): string {
   return command.map((word) => {
+    word = word.replaceAll(Deno.execPath(), "deno").replaceAll(`${ROOT}/`, "");
     for (const [name, value] of Object.entries(names)) word = word.replaceAll(value, `$${name}`);
     return /^[\w./:=,$-]+$/.test(word) ? word : `'${word}'`;
   }).join(" ");
