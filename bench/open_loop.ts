@@ -7,6 +7,8 @@
  *
  * @module
  */
+import { Worker } from "node:worker_threads";
+import type { Schedule } from "./open_loop_clock.ts";
 import { Times } from "./percentiles.ts";
 
 /** A load. */
@@ -58,7 +60,7 @@ class Clock implements Disposable {
   /** How many requests are due, which the thread counts; and one that says that it runs. */
   readonly #due = new Int32Array(new SharedArrayBuffer(4));
   readonly #rate: number;
-  readonly #worker = new Worker(import.meta.resolve("./open_loop_clock.ts"), { type: "module" });
+  readonly #worker: Worker;
   /** In the order of their requests, as senders come for them. */
   readonly #waiting: { request: number; resolve: () => void }[] = [];
   readonly started: Promise<void>;
@@ -68,13 +70,14 @@ class Clock implements Disposable {
     this.#rate = rate;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.started = promise;
-    this.#worker.onmessage = ({ data }) => {
-      this.#start = data;
+    const schedule: Schedule = { due: this.#due, rate, count };
+    this.#worker = new Worker(new URL("open_loop_clock.ts", import.meta.url), { workerData: schedule });
+    this.#worker.once("error", reject);
+    this.#worker.once("message", (start: number) => {
+      this.#start = start;
       resolve();
       void this.#follow(count);
-    };
-    this.#worker.onerror = ({ message }) => reject(new Error(`the clock stopped: ${message}`));
-    this.#worker.postMessage({ due: this.#due, rate, count });
+    });
   }
 
   timeOf(request: number): number {
@@ -98,6 +101,6 @@ class Clock implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#worker.terminate();
+    void this.#worker.terminate();
   }
 }

@@ -6,7 +6,7 @@
  */
 import type { Result, Row, Summary } from "./contest.ts";
 import { type AllKept, type Kept, readResults } from "./results.ts";
-import { figure } from "./table.ts";
+import { figure, ratioText } from "./table.ts";
 import { ROOT } from "./tools.ts";
 
 const PATH = "docs/performance.md";
@@ -127,7 +127,7 @@ function table(rows: readonly Row[]): string[] {
       figure(median),
       spread,
       bar(median / most),
-      ratio.toFixed(2),
+      ratioText(ratio),
       ...others.map((other) => cell(figures[other])),
     ];
   });
@@ -138,7 +138,7 @@ function table(rows: readonly Row[]): string[] {
 function cell(summary: Summary | undefined): string {
   if (!summary) return "";
   const { median, min, max } = summary;
-  return `${figure(median)} (${figure(min)} to ${figure(max)})`;
+  return min === max ? figure(median) : `${figure(median)} (${figure(min)} to ${figure(max)})`;
 }
 
 function escaped(text: string): string {

@@ -14,7 +14,7 @@ export function contestTable({ title, rows, missing }: Result): string {
   const cells = rows.map(({ name, figures, ratio }) => [
     name,
     ...units.flatMap((unit) => figureCells(figures[unit])),
-    ratio.toFixed(2),
+    ratioText(ratio),
   ]);
   const left = missing.map(({ name, why }) => `${name}: left out, ${why}`);
   return [alignedTable([head, ...cells]), ...left].join("\n");
@@ -23,6 +23,11 @@ export function contestTable({ title, rows, missing }: Result): string {
 function figureCells(summary: Summary | undefined): [string, string] {
   if (!summary) return ["", ""];
   return [figure(summary.median), `${figure(summary.min)} to ${figure(summary.max)}`];
+}
+
+/** Small ones with two digits, too: a hundredth and a thousandth are not the same. */
+export function ratioText(ratio: number): string {
+  return Math.abs(ratio) < 0.1 ? String(Number(ratio.toPrecision(2))) : ratio.toFixed(2);
 }
 
 /** Three digits say all that such measurements can. */
