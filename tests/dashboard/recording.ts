@@ -36,7 +36,7 @@ class Clock {
   }
 }
 
-/** Plays it, and writes `start.svg`. Needs the ports 8082 and 9092. */
+/** Plays it, and writes `start.svg`. Needs the ports 8082 and 9092, and `script` of util-linux. */
 export async function recordStart(folder: URL): Promise<void> {
   for (const port of PORTS) Deno.listen({ hostname: "127.0.0.1", port }).close();
   await using clone = await FreshClone.make();
