@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { loadConfig } from "../config.ts";
 import { type Outcome, Producer } from "../producer.ts";
 import type { Figures } from "./contest.ts";
+import { Times } from "./percentiles.ts";
 
 /** What a client is to do. */
 export interface ClientJob {
@@ -118,19 +119,17 @@ function keepSending(client: Connected, job: ClientJob, goesOn: (startedAt: numb
 async function measure(client: Connected, job: ClientJob): Promise<Figures> {
   const warmUp = counter(job.records / 10, job);
   await keepSending(client, job, warmUp.goesOn);
-  const times: number[] = [];
+  const times = new Times();
   const sent = counter(job.records, job);
   const start = performance.now();
   await keepSending(client, job, (startedAt) => {
-    if (job.latency) times.push(performance.now() - startedAt);
+    if (job.latency) times.add(performance.now() - startedAt);
     return sent.goesOn();
   });
   const rate = sent.records() * 1000 / (performance.now() - start);
   const figures = { "records/s": rate, "RSS MiB": Deno.memoryUsage().rss / 2 ** 20 };
   if (!job.latency) return figures;
-  times.sort((a, b) => a - b);
-  const percentile = (share: number) => times[Math.floor((times.length - 1) * share)];
-  return { ...figures, "p50 ms": percentile(0.5), "p99 ms": percentile(0.99) };
+  return { ...figures, "p50 ms": times.at(0.5), "p99 ms": times.at(0.99) };
 }
 
 /** Counts calls, each with the same number of records. */

@@ -6,6 +6,7 @@
  * @module
  */
 import { startProxy } from "../tests/support/proxy.ts";
+import { Times } from "./percentiles.ts";
 import { ROOT } from "./tools.ts";
 
 /** Where, and how much is added to each round trip. */
@@ -40,15 +41,15 @@ const PING = new Uint8Array([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 255, 255]);
 export async function roundTrip(port: number): Promise<number> {
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
   connection.setNoDelay();
-  const times: number[] = [];
+  const times = new Times();
   const buffer = new Uint8Array(64 << 10);
   for (let i = 0; i < 21; i++) {
     const start = performance.now();
     await connection.write(PING);
     if (await connection.read(buffer) === null) throw new Error(`the broker at port ${port} closed the connection`);
-    times.push(performance.now() - start);
+    times.add(performance.now() - start);
   }
-  return times.sort((a, b) => a - b)[10];
+  return times.at(0.5);
 }
 
 if (import.meta.main) {

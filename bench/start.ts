@@ -10,6 +10,7 @@ import type { Contest, Contestant } from "./contest.ts";
 import { ECHO, ours, type ServerSetup, startServer } from "./http_servers.ts";
 import type { BenchKafka } from "./kafka.ts";
 import { findPeers, type Peer, peerVersions } from "./peers.ts";
+import { Times } from "./percentiles.ts";
 import { shown } from "./tools.ts";
 
 /** A server is started so often in one run: it is soon done. */
@@ -33,12 +34,12 @@ function startContest({ kafka, peers, quick }: Field): Contest {
     command: command(kafka, setup),
     run: () =>
       kafka.withTopic({ partitions: 3 }, async (topic) => {
-        const times: number[] = [];
+        const times = new Times();
         for (let i = 0; i < (quick ? 1 : STARTS); i++) {
           await using server = await startServer(setup(kafka.bootstrap, topic));
-          times.push(server.startMs);
+          times.add(server.startMs);
         }
-        return { "ready ms": times.sort((a, b) => a - b)[times.length >> 1] };
+        return { "ready ms": times.at(0.5) };
       }),
   });
   return {
