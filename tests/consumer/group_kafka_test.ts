@@ -1,7 +1,7 @@
 /** Groups: members that come, go, freeze and come back, and partitions that are added. */
 import assert from "node:assert/strict";
 import { committedOffsets } from "../support/reader.ts";
-import { createTopic, sharedKafka, withAdmin } from "../support/kafka.ts";
+import { createTopic, growTopic, sharedKafka } from "../support/kafka.ts";
 import type { HandlerModule } from "../../handlers/types.ts";
 import { seededRandom, waitFor } from "../support/wait.ts";
 import {
@@ -172,10 +172,7 @@ Deno.test("members come, go and come back", async (t) => {
       await using looker = startConsumer(bootstrap, ["--topic", topic.name, "--group", "none"]);
       await produce(bootstrap, topic.name, numbered(1));
       await untilCommitted(bootstrap, { group, topic: topic.name }, [1]);
-      await withAdmin(
-        bootstrap,
-        (admin) => admin.createPartitions({ topicPartitions: [{ topic: topic.name, count: 3 }] }),
-      );
+      await growTopic(bootstrap, topic.name, 3);
       await produce(bootstrap, topic.name, numbered(30, { partitions: 3, from: 3 }));
       await untilCommitted(bootstrap, { group, topic: topic.name }, [11, 10, 10]);
       await waitFor(() => looker.handled.length === 31, { what: "the one without a group to read them too" });

@@ -109,9 +109,17 @@ export async function untilLed(admin: Admin, name: string, timeout = 10_000): Pr
   await waitFor(() => hasLeaders(admin, name), { what: `the leaders of topic ${name}`, timeout });
 }
 
-async function hasLeaders(admin: Admin, name: string): Promise<boolean> {
-  const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
-  return topics[0].partitions.every(({ leader }) => leader >= 0);
+async function hasLeaders(admin: Admin, name: string, count = 1): Promise<boolean> {
+  const { topics: [{ partitions }] } = await admin.fetchTopicMetadata({ topics: [name] });
+  return partitions.length >= count && partitions.every(({ leader }) => leader >= 0);
+}
+
+/** Gives a topic more partitions, and waits until the broker tells of them: its answer may come before. */
+export async function growTopic(bootstrap: string, topic: string, count: number): Promise<void> {
+  await withAdmin(bootstrap, async (admin) => {
+    await admin.createPartitions({ topicPartitions: [{ topic, count }] });
+    await waitFor(() => hasLeaders(admin, topic, count), { what: `topic ${topic} to have ${count} partitions` });
+  });
 }
 
 /** Deletes a topic, unless the test already has. */
