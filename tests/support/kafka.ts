@@ -111,7 +111,11 @@ export async function untilLed(admin: Admin, name: string, timeout = 10_000): Pr
 
 async function hasLeaders(admin: Admin, name: string, count = 1): Promise<boolean> {
   const { topics: [{ partitions }] } = await admin.fetchTopicMetadata({ topics: [name] });
-  return partitions.length >= count && partitions.every(({ leader }) => leader >= 0);
+  if (partitions.length < count || partitions.some(({ leader }) => leader < 0)) return false;
+  // A broker tells of a leader before the leader takes over. A first record would be refused then, and kafkajs would
+  // send those of the other partitions once more.
+  await admin.fetchTopicOffsets(name);
+  return true;
 }
 
 /** Gives a topic more partitions, and waits until the broker tells of them: its answer may come before. */

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Kafka, logLevel, Partitioners } from "kafkajs";
+import { untilLed } from "./kafka.ts";
 import { startProxiedKafka } from "./proxied_kafka.ts";
 import { readTopic } from "./reader.ts";
 import { waitFor } from "./wait.ts";
@@ -22,10 +23,9 @@ Deno.test("faults between kafkajs and a real Kafka do what they say", async (t) 
 
   /** A new topic; sends a value to each of its two partitions, and tells both sides of the story. */
   async function send(topic: string) {
-    await admin.createTopics({ topics: [{ topic, numPartitions: 2 }], waitForLeaders: true });
-    // kafkajs's wait for leaders asks one broker, and the one that leads may hear of it later.
-    const warm = () => producer.send({ topic, messages: [{ partition: 0, value: "warm" }] });
-    await waitFor(() => warm().then(() => true, () => false), { what: `${topic} to take a record` });
+    await admin.createTopics({ topics: [{ topic, numPartitions: 2 }], waitForLeaders: false });
+    await untilLed(admin, topic);
+    await producer.send({ topic, messages: [{ partition: 0, value: "warm" }] });
     return async () => {
       const messages = [0, 1].map((partition) => ({ partition, value: `value ${partition}` }));
       const told = await producer.send({ topic, messages }).then(() => "ok", (error) => error);
