@@ -78,12 +78,12 @@ export class Producer {
   }
 
   /**
-   * What is known of a topic; nothing is created.
+   * What is known of a topic, at once where it is; nothing is created.
    *
    * @throws {DeliveryError} when there is no such topic, it may not be seen, or Kafka does not answer
    */
-  async lookUp(topic: string): Promise<TopicMetadata> {
-    return this.#metadata.known(topic) ?? await this.#metadata.lookUp(topic);
+  lookUp(topic: string): TopicMetadata | Promise<TopicMetadata> {
+    return this.#metadata.known(topic) ?? this.#metadata.lookUp(topic);
   }
 
   /**
@@ -106,7 +106,7 @@ export class Producer {
     chunks: AsyncIterable<readonly ProducerRecord[]>,
     options: SendOptions,
   ): AsyncGenerator<Outcome[], void, undefined> {
-    await this.lookUp(options.topic).catch(() => {}); // send tells
+    await Promise.resolve(this.lookUp(options.topic)).catch(() => {}); // send tells
     yield* settleInOrder(chunks, async (records) => {
       // Room before, and not another try after a refusal: what comes next must not overtake it. Nothing comes between
       // the last look and the call: other streams have waited for the same room.

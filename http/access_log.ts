@@ -34,23 +34,27 @@ export interface LogSink {
 /** Collects lines and writes them. */
 export class AccessLog {
   readonly #sink: LogSink;
-  readonly #format: (entry: AccessEntry, time: string) => string;
+  readonly #format: Format;
   readonly #encoder = new TextEncoder();
   #waiting = "";
   #dropped = 0;
   #timer?: ReturnType<typeof setTimeout>;
   #writing?: Promise<void>;
+  /** The first half of the last line, and what it was made of. */
+  #head = "";
   #now = 0;
-  #time = "";
+  #method = "";
+  #path = "";
+  #status = 0;
 
   constructor(sink: LogSink, format: "text" | "json") {
     this.#sink = sink;
-    this.#format = format === "json" ? formatJson : formatText;
+    this.#format = format === "json" ? JSON_FORMAT : TEXT_FORMAT;
   }
 
   add(entry: AccessEntry): void {
     if (this.#waiting.length > MAX_WAITING) return void this.#dropped++;
-    this.#waiting += this.#format(entry, this.#timestamp());
+    this.#waiting += this.#headFor(entry) + this.#format.rest(entry);
     if (this.#waiting.length > FLUSH_LENGTH) void this.flush();
     else this.#timer ??= setTimeout(() => void this.flush(), FLUSH_MS);
   }
@@ -77,29 +81,43 @@ export class AccessLog {
     }
   }
 
-  #timestamp(): string {
+  /** At the rates where it matters, the next request is mostly of the same kind, and in the same millisecond. */
+  #headFor({ method, path, status }: AccessEntry): string {
     const now = Date.now();
-    if (now !== this.#now) this.#time = new Date(this.#now = now).toISOString();
-    return this.#time;
+    if (now === this.#now && path === this.#path && status === this.#status && method === this.#method) {
+      return this.#head;
+    }
+    this.#now = now;
+    this.#method = method;
+    this.#path = path;
+    this.#status = status;
+    return this.#head = this.#format.head(new Date(now).toISOString(), `${method} ${path} ${status}`, status);
   }
 }
 
-/** Fields in the order of importance; `message` is what a person reads first. */
-function formatJson({ method, path, status, ms, id, client, token }: AccessEntry, time: string): string {
-  const name = token === undefined ? "" : `,"token":${quote(token)}`;
-  return `{"time":"${time}","level":"INFO","component":"http","message":${
-    quote(`${method} ${path} ${status}`)
-  },"status":${status},` +
-    `"ms":${ms.toFixed(2)},"id":"${id}","client":"${client}"${name}}\n`;
+/** A line in two halves: what many lines have in common, and the rest. */
+interface Format {
+  head(time: string, message: string, status: number): string;
+  rest(entry: AccessEntry): string;
 }
 
-function formatText({ method, path, status, ms, id, client, token }: AccessEntry, time: string): string {
-  const name = token === undefined ? "" : ` token=${quote(token)}`;
-  const line = `${method} ${path} ${status}`;
-  return `${time.slice(11, 23)} INFO  http: ${isPlain(line) ? line : quote(line)} ms=${
-    ms.toFixed(2)
-  } id=${id} client=${client}${name}\n`;
-}
+/** Fields in the order of importance; `message` is what a person reads first. */
+const JSON_FORMAT: Format = {
+  head: (time, message, status) =>
+    `{"time":"${time}","level":"INFO","component":"http","message":${quote(message)},"status":${status},"ms":`,
+  rest: ({ ms, id, client, token }) => {
+    const name = token === undefined ? "" : `,"token":${quote(token)}`;
+    return `${ms.toFixed(2)},"id":"${id}","client":"${client}"${name}}\n`;
+  },
+};
+
+const TEXT_FORMAT: Format = {
+  head: (time, message) => `${time.slice(11, 23)} INFO  http: ${isPlain(message) ? message : quote(message)} ms=`,
+  rest: ({ ms, id, client, token }) => {
+    const name = token === undefined ? "" : ` token=${quote(token)}`;
+    return `${ms.toFixed(2)} id=${id} client=${client}${name}\n`;
+  },
+};
 
 function isPlain(text: string): boolean {
   return /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/.test(text);

@@ -85,9 +85,10 @@ export class App {
   /** Answers one request; never rejects. */
   readonly fetch = async (request: Request, info?: Deno.ServeHandlerInfo): Promise<Response> => {
     const given = request.headers.get("x-request-id");
+    const address = info?.remoteAddr; // made anew each time that it is asked for
     const exchange: Exchange = {
       request,
-      client: info?.remoteAddr && "hostname" in info.remoteAddr ? info.remoteAddr.hostname : UNKNOWN_ADDRESS,
+      client: address && "hostname" in address ? address.hostname : UNKNOWN_ADDRESS,
       started: performance.now(),
       id: given !== null && SAFE_ID.test(given) ? given : this.#idPrefix + (this.#requests++).toString(36),
       path: "",

@@ -18,22 +18,29 @@ export class BodyReader {
     this.#deadlines = new Deadlines(timeoutMs);
   }
 
-  /** @throws {HttpError} 413 when the declared length is over the limit, 415 when the body is encoded */
-  checkHeaders(headers: Headers): void {
+  /**
+   * Looks at what a request says of its body.
+   *
+   * @returns whether its length is declared, for {@linkcode readUtf8}
+   * @throws {HttpError} 413 when the declared length is over the limit, 415 when the body is encoded
+   */
+  checkHeaders(headers: Headers): boolean {
     checkEncoding(headers);
     const declared = headers.get("content-length");
-    if (declared === null) checkTransferEncoding(headers);
-    else if (Number(declared) > this.maxBytes) throw this.#tooLarge(`has ${declared} bytes`);
+    if (declared !== null && Number(declared) > this.maxBytes) throw this.#tooLarge(`has ${declared} bytes`);
+    const chunked = checkTransferEncoding(headers);
+    return declared !== null && !chunked;
   }
 
   /**
    * The body, which is valid UTF-8.
    *
+   * @param declared What {@linkcode checkHeaders} said.
    * @throws {HttpError} 400 when there is none, it is not UTF-8 or the client broke off; 408 when it takes too long;
    * 413 when it is over the limit
    */
-  async readUtf8(request: Request): Promise<Uint8Array> {
-    const bytes = await this.#readAll(request);
+  async readUtf8(request: Request, declared: boolean): Promise<Uint8Array> {
+    const bytes = await this.#readAll(request, declared);
     if (bytes.length === 0) throw new HttpError(400, "The body is missing; expected JSON");
     // `request.json()` would turn what is not UTF-8 into U+FFFD in silence.
     if (!isUtf8(bytes)) throw new HttpError(400, "The body is not valid UTF-8; expected JSON in UTF-8");
@@ -45,12 +52,10 @@ export class BodyReader {
     return this.#deadlines.limit(piece, tooSlow);
   }
 
-  async #readAll(request: Request): Promise<Uint8Array> {
-    const { headers } = request;
+  async #readAll(request: Request, declared: boolean): Promise<Uint8Array> {
     try {
       // With a declared length, Deno hands out that many bytes and no more; the length is checked before. Looking at
       // `request.body` would make a stream of bytes that are there already.
-      const declared = headers.get("content-length") !== null && headers.get("transfer-encoding") === null;
       return await this.#deadlines.limit(declared ? request.bytes() : this.#readCounted(request.body), tooSlow);
     } catch (cause) {
       if (cause instanceof HttpError) throw cause;
@@ -81,10 +86,16 @@ export function checkEncoding(headers: Headers): void {
   throw new HttpError(415, `Content-Encoding is ${JSON.stringify(encoding)}; expected none`);
 }
 
-/** Deno.serve takes what is compressed in transfer for what it stands for. @throws {HttpError} 415 */
-export function checkTransferEncoding(headers: Headers): void {
+/**
+ * Deno.serve takes what is compressed in transfer for what it stands for.
+ *
+ * @returns whether there is such a header
+ * @throws {HttpError} 415
+ */
+export function checkTransferEncoding(headers: Headers): boolean {
   const encoding = headers.get("transfer-encoding");
-  if (encoding === null || encoding.toLowerCase() === "chunked") return;
+  if (encoding === null) return false;
+  if (encoding.toLowerCase() === "chunked") return true;
   throw new HttpError(415, `Transfer-Encoding is ${JSON.stringify(encoding)}; expected chunked`);
 }
 

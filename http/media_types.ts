@@ -16,21 +16,33 @@ export const KAFKA_JSON = "application/vnd.kafka.v2+json";
 /** Records one a line. */
 export const NDJSON = "application/x-ndjson";
 
-const VENDOR = /^application\/vnd\.kafka(?:\.(json|binary|text|avro|jsonschema|protobuf))?(?:\.v[12])?\+json$/;
-const OTHERS: ReadonlyMap<string, Format | "ndjson"> = new Map([
+const FORMATS: ReadonlyMap<string, Format | SchemaFormat | "ndjson"> = new Map<
+  string,
+  Format | SchemaFormat | "ndjson"
+>([
   ["application/json", "json"],
   ["application/octet-stream", "binary"],
   [NDJSON, "ndjson"],
+  ...vendorTypes(),
 ]);
+
+/** `application/vnd.kafka.json.v2+json` and its like; without a format it is binary, without a version the latest. */
+function* vendorTypes(): Generator<[string, Format | SchemaFormat]> {
+  for (const version of ["", ".v1", ".v2"]) {
+    yield [`application/vnd.kafka${version}+json`, "binary"];
+    for (const format of ["json", "binary", "text", "avro", "jsonschema", "protobuf"] as const) {
+      yield [`application/vnd.kafka.${format}${version}+json`, format];
+    }
+  }
+}
 
 /** The format that a Content-Type announces. @throws {HttpError} 415 when it is none of ours */
 export function formatOf(contentType: string | null): Format | SchemaFormat | "ndjson" {
-  const simple = OTHERS.get(contentType ?? "");
-  if (simple) return simple;
+  const plain = FORMATS.get(contentType ?? "");
+  if (plain) return plain;
   const [type, ...parameters] = (contentType ?? "").toLowerCase().split(";").map((part) => part.trim());
   const charset = parameters.find((p) => p.startsWith("charset="))?.slice("charset=".length).replaceAll('"', "");
-  const vendor = VENDOR.exec(type);
-  const format = vendor ? (vendor[1] ?? "binary") as Format | SchemaFormat : OTHERS.get(type);
+  const format = FORMATS.get(type);
   if (format && (charset === undefined || charset === "utf-8" || charset === "utf8")) return format;
   const shown = contentType === null ? "is missing" : `is ${JSON.stringify(contentType)}`;
   throw new HttpError(

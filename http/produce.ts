@@ -34,12 +34,12 @@ export function produceHandler(sink: RecordSink, { body, gate, log }: ProduceOpt
     const { headers } = request;
     const format = formatOf(headers.get("content-type"));
     checkAccept(headers.get("accept"), format === "ndjson" ? NDJSON : KAFKA_JSON);
-    if (format !== "ndjson") body.checkHeaders(headers);
+    const declared = format !== "ndjson" && body.checkHeaders(headers);
     gate.check(topic, token);
     const only = partition === undefined ? undefined : parsePartition(partition);
     await sink.lookUp(topic);
     if (format === "ndjson") return await streamRecords({ sink, body, log }, call, { topic, partition: only });
-    const bytes = await body.readUtf8(request);
+    const bytes = await body.readUtf8(request, declared);
     const deliver = async () => {
       const records = parseAs(bytes, format);
       if (only !== undefined) setPartition(records, only);
@@ -51,7 +51,7 @@ export function produceHandler(sink: RecordSink, { body, gate, log }: ProduceOpt
       return new Response(`{"offsets":${offsetsJson(outcomes)},"key_schema_id":null,"value_schema_id":null}`, ANSWER);
     };
     const key = headers.get("idempotency-key");
-    if (key === null) return deliver();
+    if (key === null) return await deliver();
     const scope = `${token?.name ?? ""} ${topic} ${partition ?? ""} ${format}`;
     return await answers.run(key, { scope, body: bytes }, deliver);
   };

@@ -14,7 +14,7 @@ export interface RecordSink {
   /** Why nothing can be written now; undefined when all is well. */
   readonly problem: string | undefined;
   /** Rejects with a `DeliveryError` when there is no such topic or it cannot be seen. */
-  lookUp(topic: string): Promise<{ leaders: readonly number[] }>;
+  lookUp(topic: string): { leaders: readonly number[] } | Promise<{ leaders: readonly number[] }>;
   /** One outcome for each record, in their order. Never rejects. */
   send(records: readonly ProducerRecord[], options: { topic: string }): Promise<Outcome[]>;
   /** A stream, with back-pressure: outcomes in the arrays that came in. */
