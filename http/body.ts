@@ -40,7 +40,16 @@ export class BodyReader {
    * 413 when it is over the limit
    */
   async readUtf8(request: Request, declared: boolean): Promise<Uint8Array> {
-    const bytes = await this.#readAll(request, declared);
+    let bytes: Uint8Array;
+    try {
+      // With a declared length, Deno hands out that many bytes and no more; the length is checked before. Looking at
+      // `request.body` would make a stream of bytes that are there already.
+      const reading = declared ? request.bytes() : this.#readCounted(request.body);
+      bytes = await this.#deadlines.limit(reading, tooSlow);
+    } catch (cause) {
+      if (cause instanceof HttpError) throw cause;
+      throw new HttpError(400, "The body broke off or was malformed; expected all of it", { cause });
+    }
     if (bytes.length === 0) throw new HttpError(400, "The body is missing; expected JSON");
     // `request.json()` would turn what is not UTF-8 into U+FFFD in silence.
     if (!isUtf8(bytes)) throw new HttpError(400, "The body is not valid UTF-8; expected JSON in UTF-8");
@@ -50,17 +59,6 @@ export class BodyReader {
   /** The next piece of a streamed body. @throws {HttpError} 408 when it takes too long */
   next<T>(piece: Promise<T>): Promise<T> {
     return this.#deadlines.limit(piece, tooSlow);
-  }
-
-  async #readAll(request: Request, declared: boolean): Promise<Uint8Array> {
-    try {
-      // With a declared length, Deno hands out that many bytes and no more; the length is checked before. Looking at
-      // `request.body` would make a stream of bytes that are there already.
-      return await this.#deadlines.limit(declared ? request.bytes() : this.#readCounted(request.body), tooSlow);
-    } catch (cause) {
-      if (cause instanceof HttpError) throw cause;
-      throw new HttpError(400, "The body broke off or was malformed; expected all of it", { cause });
-    }
   }
 
   async #readCounted(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {

@@ -12,6 +12,7 @@ import type { Format, SchemaFormat } from "./media_types.ts";
 const SCHEMA_FIELDS = new Set(["key_schema", "key_schema_id", "value_schema", "value_schema_id"]);
 const TEXT_LIMIT = 60;
 const VALUE = new TextEncoder().encode("value");
+const RECORDS = new TextEncoder().encode("records");
 
 /**
  * The records of an envelope.
@@ -93,11 +94,11 @@ class EnvelopeParser {
     this.#records = undefined;
     scanner.reset(body);
     if (scanner.peek() !== Token.openObject) this.#wrong(400, "The body", 'an object, {"records":[...]}');
-    const seen = new Set<string>();
+    const seen: string[] = [];
     scanner.children(Token.openObject, () => {
-      const name = scanner.memberName();
-      if (seen.has(name)) throw new HttpError(422, `The body has ${quote(name)} twice; expected it once`);
-      seen.add(name);
+      const name = scanner.takeName(RECORDS) ? "records" : scanner.memberName();
+      if (seen.includes(name)) throw new HttpError(422, `The body has ${quote(name)} twice; expected it once`);
+      seen.push(name);
       if (name === "records") this.#recordArray();
       else if (SCHEMA_FIELDS.has(name)) scanner.skipValue();
       else throw new HttpError(422, `The body has an unknown field ${quote(name)}; expected "records"`);

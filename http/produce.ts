@@ -4,6 +4,7 @@
  * @module
  */
 import type { Logger } from "@std/log";
+import type { Outcome } from "../kafka/delivery.ts";
 import type { ProducerRecord } from "../kafka/record.ts";
 import type { BodyReader } from "./body.ts";
 import { IdempotentAnswers } from "./idempotency.ts";
@@ -40,21 +41,27 @@ export function produceHandler(sink: RecordSink, { body, gate, log }: ProduceOpt
     await sink.lookUp(topic);
     if (format === "ndjson") return await streamRecords({ sink, body, log }, call, { topic, partition: only });
     const bytes = await body.readUtf8(request, declared);
-    const deliver = async () => {
+    // Not async, and no function within a function that is: at full speed each costs a fifth of a microsecond.
+    const deliver = () => {
       const records = parseAs(bytes, format);
       if (only !== undefined) setPartition(records, only);
-      const outcomes = await tracing.run({ headers, topic, records: records.length }, (context) => {
+      const sent = tracing.run({ headers, topic, records: records.length }, (context) => {
         addHeaders(records, context);
         return sink.send(records, { topic });
       });
-      if (!anyAcknowledged(outcomes)) throw failureOf(outcomes);
-      return new Response(`{"offsets":${offsetsJson(outcomes)},"key_schema_id":null,"value_schema_id":null}`, ANSWER);
+      return sent.then(answerOf);
     };
     const key = headers.get("idempotency-key");
     if (key === null) return await deliver();
     const scope = `${token?.name ?? ""} ${topic} ${partition ?? ""} ${format}`;
     return await answers.run(key, { scope, body: bytes }, deliver);
   };
+}
+
+/** @throws {HttpError} when nothing was stored */
+function answerOf(outcomes: readonly Outcome[]): Response {
+  if (!anyAcknowledged(outcomes)) throw failureOf(outcomes);
+  return new Response(`{"offsets":${offsetsJson(outcomes)},"key_schema_id":null,"value_schema_id":null}`, ANSWER);
 }
 
 function parseAs(body: Uint8Array, format: Format | SchemaFormat): ProducerRecord[] {

@@ -130,13 +130,18 @@ export class Accumulator {
     // Looking at all partitions for each record of its own would take longer than encoding it.
     const { chosen } = state;
     if (chosen && chosen.partition < partitions && usable(chosen.partition)) return chosen;
-    state.sticky %= partitions;
-    const usables = Array.from({ length: partitions }, (_, i) => (state.sticky + i) % partitions).filter(usable);
-    const queues = usables.map((partition) => this.queue(topic, partition));
-    const least = Math.min(...queues.map(({ batches }) => batches.length));
-    const found = queues.find(({ idle }) => idle) ?? queues.find(({ batches }) => batches.length === least);
-    state.chosen = found ?? this.queue(topic, state.sticky);
-    state.sticky = state.chosen.partition;
+    const first = state.sticky % partitions;
+    let found = this.queue(topic, first);
+    let least = Infinity;
+    for (let i = 0; i < partitions && least >= 0; i++) {
+      const partition = (first + i) % partitions;
+      if (!usable(partition)) continue;
+      const queue = this.queue(topic, partition);
+      const before = queue.idle ? -1 : queue.batches.length;
+      if (before < least) [found, least] = [queue, before];
+    }
+    state.chosen = found;
+    state.sticky = found.partition;
     return state.chosen;
   }
 

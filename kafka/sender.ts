@@ -74,6 +74,8 @@ export class Sender {
   readonly #bodies = new BufferPool();
   #scheduled = false;
   #timer?: ReturnType<typeof setTimeout>;
+  /** When the timer ends, in ms since 1970; Infinity while there is none. */
+  #timerAt = Infinity;
   #stopped = false;
 
   constructor(config: DeliveryConfig, parts: SenderParts) {
@@ -116,10 +118,18 @@ export class Sender {
       if (waiting) lookAgainAt = Math.min(lookAgainAt, this.#outcomes.deadline(waiting));
     }
     for (const [node, those] of requests) for (const shipments of those) void this.#ship(node, shipments);
+    this.#lookAgain(lookAgainAt, now);
+  }
+
+  /** Sees to it that somebody looks by then. A timer that ends earlier will do: to set one for each look costs more. */
+  #lookAgain(at: number, now: number): void {
+    if (at >= this.#timerAt) return;
     clearTimeout(this.#timer);
-    if (lookAgainAt < Infinity) {
-      this.#timer = setTimeout(() => this.#sendWhatIsReady(), Math.max(1, lookAgainAt - now));
-    }
+    this.#timerAt = at;
+    this.#timer = setTimeout(() => {
+      this.#timerAt = Infinity;
+      this.#sendWhatIsReady();
+    }, Math.max(1, at - now));
   }
 
   /** When a queue's first batch may leave, in ms since 1970; Infinity where an event decides that will wake us. */
