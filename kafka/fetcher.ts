@@ -14,6 +14,7 @@ import { Feed } from "./feed.ts";
 import type { Position, TopicPartition } from "./group_requests.ts";
 import type { Metadata } from "./metadata.ts";
 import { offsetsAt } from "./offsets.ts";
+import { nextTurn } from "./wait.ts";
 
 /** How long a broker waits for records before it answers that there are none, in ms. */
 const MAX_WAIT_MS = 500;
@@ -132,6 +133,9 @@ export class Fetcher {
       this.#metadata.refreshSoon();
     } finally {
       broker.busy = false;
+      // Those who waited for what came take it now. To ask before would leave these partitions out of the next Fetch,
+      // and what comes to them would wait until that is answered.
+      await nextTurn();
       this.pump();
     }
   }

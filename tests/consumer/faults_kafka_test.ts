@@ -80,6 +80,20 @@ Deno.test("one broker behind a proxy", async (t) => {
       assert.equal(consumer.handled.length, 80);
       assert.deepEqual(consumer.logLines.filter((line) => /^(WARN|ERROR)/.test(line)), [], "nobody needs to know");
     }),
+    step("a partition that has just had a record is in the next request, too", async () => {
+      await using topic = await createTopic(bootstrap, { partitions: 2 });
+      await using consumer = startConsumer(bootstrap, ["--topic", topic.name, "--group", newGroup()]);
+      const handle = async (from: number) => {
+        await produce(bootstrap, topic.name, numbered(1, { from }));
+        await waitFor(() => consumer.handled.length === from + 1, { what: `record ${from} to be handled` });
+      };
+      await handle(0); // while it begins, partitions join one after the other
+      using all = proxy.rule({ api: "Fetch", topic: topic.name, action: { do: "count" } });
+      using its = proxy.rule({ api: "Fetch", topic: topic.name, partition: 0, action: { do: "count" } });
+      for (let i = 1; i <= 10; i++) await handle(i);
+      assert.ok(all.hits >= 10, `${all.hits} requests`);
+      assert.equal(its.hits, all.hits, "without it, its next record would wait until the others have one");
+    }),
     step("a batch that is damaged on its way is fetched again", async () => {
       await using topic = await createTopic(bootstrap);
       await produce(bootstrap, topic.name, numbered(100));
