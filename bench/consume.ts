@@ -163,7 +163,7 @@ export const consume = benchmark({
 
 Usage: deno task bench consume [flags]`,
   settings: {
-    records: integer("--records", 2_000_000, "of 100 bytes; as many bytes where records are larger", [
+    records: integer("--records", 5_000_000, "of 100 bytes; as many bytes where records are larger", [
       1_000,
       1_000_000_000,
     ]),

@@ -18,6 +18,8 @@ export class Feed implements TopicPartition {
   /** Not before this time, in ms since 1970, after something went wrong. */
   notBefore = 0;
   failures = 0;
+  /** Whether somebody waits for a chunk, or is about to take the one that has come. */
+  awaited = false;
   readonly #onTake: (chunk: Chunk) => void;
   #chunk: Chunk | undefined;
   #saidEnd = -1;
@@ -51,7 +53,9 @@ export class Feed implements TopicPartition {
     const wake = () => this.#arrival.resolve();
     signal.addEventListener("abort", wake);
     while (!this.#chunk && !signal.aborted) {
+      this.awaited = true;
       await this.#arrival.promise;
+      this.awaited = false;
       this.#arrival = Promise.withResolvers();
     }
     signal.removeEventListener("abort", wake);

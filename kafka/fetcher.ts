@@ -133,9 +133,9 @@ export class Fetcher {
       this.#metadata.refreshSoon();
     } finally {
       broker.busy = false;
-      // Those who waited for what came take it now. To ask before would leave these partitions out of the next Fetch,
-      // and what comes to them would wait until that is answered.
-      await nextTurn();
+      // Those who waited for what came are about to take it. To ask before would leave these partitions out of the next
+      // Fetch, and what comes to them would wait until that is answered.
+      if (feeds.some((feed) => feed.awaited)) await nextTurn();
       this.pump();
     }
   }
