@@ -19,8 +19,10 @@ export interface Match<R extends Route> {
   parameters: readonly string[];
 }
 
-/** Paths whose entry is remembered: the same few come again and again, and splitting one costs half a microsecond. */
+/** Paths whose place is remembered: the same few come again and again, and finding one costs half a microsecond. */
 const MAX_REMEMBERED = 1_000;
+/** Longer ones, in characters, are found anew each time; a path with the longest name of a topic has fewer. */
+const MAX_REMEMBERED_LENGTH = 500;
 
 interface Entry<R extends Route> {
   /** Undefined where any segment will do. */
@@ -54,6 +56,7 @@ export function createRouter<R extends Route>(
   const byLength = Map.groupBy(entries.values(), (entry) => entry.segments.length);
   const remembered = new Map<string, Place<R>>();
   const remember = (path: string): Place<R> => {
+    if (path.length > MAX_REMEMBERED_LENGTH) return find(byLength, path);
     const place = find(byLength, path);
     if (remembered.size >= MAX_REMEMBERED) remembered.clear();
     remembered.set(path, place);
