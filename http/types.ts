@@ -13,7 +13,7 @@ import type { Right, Token } from "./tokens.ts";
 export interface RecordSink {
   /** Why nothing can be written now; undefined when all is well. */
   readonly problem: string | undefined;
-  /** Rejects with a `DeliveryError` when there is no such topic or it cannot be seen. */
+  /** At once where it is known; rejects with a `DeliveryError` when there is no such topic or it cannot be seen. */
   lookUp(topic: string): { leaders: readonly number[] } | Promise<{ leaders: readonly number[] }>;
   /** One outcome for each record, in their order. Never rejects. */
   send(records: readonly ProducerRecord[], options: { topic: string }): Promise<Outcome[]>;
