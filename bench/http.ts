@@ -10,7 +10,7 @@ import type { Contest } from "./contest.ts";
 import type { Load } from "./http_client.ts";
 import { envelope, httpContestant, type HttpField, type HttpTask } from "./http_contestant.ts";
 import { findGenerator } from "./http_load.ts";
-import { ECHO, startServer } from "./http_servers.ts";
+import { ECHO, producerAlone, type Server, startServer } from "./http_servers.ts";
 import type { Payloads } from "./payloads.ts";
 import { findPeers, type Peer, peerVersions } from "./peers.ts";
 
@@ -27,6 +27,7 @@ function singleContest(field: Field): Contest {
   const reconnecting = { ...one, load: { ...one.load, reconnect: true } };
   return contest(field, "one record a request", [
     echo("echo", one),
+    { name: "ours, the producer alone", start: startProducer, path: "/", ...one },
     { name: "ours, POST /topics/{topic}", ...one },
     { name: "ours, POST /names", path: "/names", ...one, load: { ...one.load, body: "" } },
     ...peers(field, one),
@@ -46,6 +47,10 @@ function manyContest(field: Field, records: number): Contest {
 }
 
 type Sent = Pick<HttpTask, "load" | "records">;
+
+function startProducer(bootstrap: string, topic: string): Promise<Server> {
+  return startServer(producerAlone(bootstrap, topic));
+}
 
 function echo(name: string, sent: Sent): HttpTask {
   return { name, start: () => startServer(ECHO), path: "/", ...sent };

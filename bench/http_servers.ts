@@ -43,6 +43,12 @@ export function ours(bootstrap: string, topic: string): ServerSetup {
   return { command, env: { KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: topic }, readyPath: "/readyz" };
 }
 
+/** Our producer behind a bare `Deno.serve`. */
+export function producerAlone(bootstrap: string, topic: string): ServerSetup {
+  const command = ["deno", "run", "--allow-net", "--allow-env", "--allow-read", "bench/http_producer.ts"];
+  return { command, env: { KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: topic }, readyPath: "/" };
+}
+
 /** Starts a server. @throws {Error} when it ends, or does not get ready */
 export async function startServer({ command, env, readyPath }: ServerSetup): Promise<Server> {
   const [port] = freePorts(1);

@@ -19,7 +19,8 @@ const SECTIONS: Record<string, { title: string; text: string }> = {
     text:
       `The same request again and again on 64 connections, each answered before the next. Every run starts its server
 anew, on a topic of its own with three partitions, and warms it up. The echo is a bare \`Deno.serve\` that parses the
-JSON and sends it back. The Go endpoint is \`net/http\` with one franz-go client, the Python one uvicorn with one
+JSON and sends it back; the producer alone is our delivery path behind a bare \`Deno.serve\`, without the routes, guards,
+metrics and log of our server. The Go endpoint is \`net/http\` with one franz-go client, the Python one uvicorn with one
 confluent-kafka producer, both in \`bench/peers/\`; a producer per request is what tutorials show. All of them answer when
 Kafka has the records: idempotent, acks from all in-sync replicas, no compression. CPU seconds and memory are those of
 the server's process.`,

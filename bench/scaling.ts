@@ -86,11 +86,14 @@ class FarKafka implements AsyncDisposable {
   /** It has to lead clients to the proxy, which that of KAFKA_BROKERS does not. */
   readonly missing = Deno.env.get("KAFKA_BROKERS") ? "it needs a Kafka of its own: unset KAFKA_BROKERS" : undefined;
   readonly #stage: Stage;
+  readonly #warm: boolean;
   readonly #ports = freePorts(2);
   #started?: Promise<LocalKafka>;
 
-  constructor(stage: Stage) {
+  /** @param options.warm Whether to warm it up before it is measured with. */
+  constructor(stage: Stage, { warm }: { warm: boolean }) {
     this.#stage = stage;
+    this.#warm = warm;
     const dispose = () => this[Symbol.asyncDispose]();
     this.kafka = withTopics({ bootstrap: `127.0.0.1:${this.#ports[1]}`, [Symbol.asyncDispose]: dispose });
   }
@@ -108,7 +111,7 @@ class FarKafka implements AsyncDisposable {
     const where = { ports: [port], advertisedPorts: [advertised] };
     const kafka = await startLocalKafka({ ...where, properties: BENCH_PROPERTIES, onProgress });
     await using _proxy = await this.#proxy(0);
-    await warmUp({ ...this.#stage, kafka: this.kafka });
+    if (this.#warm) await warmUp({ ...this.#stage, kafka: this.kafka });
     return kafka;
   }
 
@@ -133,7 +136,7 @@ Usage: deno task bench scaling [flags]`,
   async measure({ quick, ...settings }, { contests, ...stage }) {
     const generator = await findGenerator(stage.payloads.folder);
     const field = { ...stage, generator, seconds: quick ? 1 : settings.seconds };
-    await using far = new FarKafka(stage);
+    await using far = new FarKafka(stage, { warm: !quick });
     const results = await contests([
       ...(quick ? [8] : [1, 8, 64, 512]).map((connections) => connectionsContest(field, connections)),
       partitionsContest(field, quick ? [3, 12] : [1, 3, 12, 100]),
