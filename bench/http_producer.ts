@@ -5,12 +5,9 @@
  * @module
  */
 import { configOrExit } from "../config.ts";
+import { offsetsResponse } from "../http/delivery.ts";
 import { parseEnvelope } from "../http/envelope.ts";
-import { KAFKA_JSON } from "../http/media_types.ts";
-import { offsetsJson } from "../http/delivery.ts";
 import { Producer } from "../producer.ts";
-
-const ANSWER = { headers: { "content-type": KAFKA_JSON } };
 
 if (import.meta.main) {
   const config = configOrExit("serve", "Takes records over HTTP, for a benchmark.");
@@ -21,9 +18,6 @@ if (import.meta.main) {
   Deno.serve({ hostname: "127.0.0.1", port, onListen() {} }, async (request) => {
     if (request.method === "GET") return new Response("ready");
     const records = parseEnvelope(await request.bytes(), "json");
-    const outcomes = await producer.send(records, { topic });
-    const status = outcomes.every((outcome) => outcome.status === "acknowledged") ? 200 : 503;
-    const body = `{"offsets":${offsetsJson(outcomes)},"key_schema_id":null,"value_schema_id":null}`;
-    return status === 200 ? new Response(body, ANSWER) : new Response(body, { ...ANSWER, status });
+    return offsetsResponse(await producer.send(records, { topic }));
   });
 }

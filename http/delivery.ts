@@ -5,6 +5,9 @@
  */
 import type { Outcome } from "../kafka/delivery.ts";
 import { ErrorCode, HttpError, notWritten, outcomeUnknown } from "./errors.ts";
+import { KAFKA_JSON } from "./media_types.ts";
+
+const ANSWER = { headers: { "content-type": KAFKA_JSON } };
 
 /** What `failure` finds in outcomes none of which is an acknowledgement. */
 export function failureOf(outcomes: readonly Outcome[]): HttpError {
@@ -32,7 +35,7 @@ export function errorMembers(outcome: Exclude<Outcome, { status: "acknowledged" 
 }
 
 /** The `offsets` of a REST Proxy answer, an entry for each record. */
-export function offsetsJson(outcomes: readonly Outcome[]): string {
+function offsetsJson(outcomes: readonly Outcome[]): string {
   let json = "[";
   for (const outcome of outcomes) {
     if (json.length > 1) json += ",";
@@ -41,4 +44,10 @@ export function offsetsJson(outcomes: readonly Outcome[]): string {
       : `{"partition":null,"offset":null,${errorMembers(outcome)}}`;
   }
   return json + "]";
+}
+
+/** The answer to records that came together, as REST Proxy gives it. @throws {HttpError} when nothing was stored */
+export function offsetsResponse(outcomes: readonly Outcome[]): Response {
+  if (!anyAcknowledged(outcomes)) throw failureOf(outcomes);
+  return new Response(`{"offsets":${offsetsJson(outcomes)},"key_schema_id":null,"value_schema_id":null}`, ANSWER);
 }

@@ -16,10 +16,7 @@ export const KAFKA_JSON = "application/vnd.kafka.v2+json";
 /** Records one a line. */
 export const NDJSON = "application/x-ndjson";
 
-const FORMATS: ReadonlyMap<string, Format | SchemaFormat | "ndjson"> = new Map<
-  string,
-  Format | SchemaFormat | "ndjson"
->([
+const FORMATS = new Map<string, Format | SchemaFormat | "ndjson">([
   ["application/json", "json"],
   ["application/octet-stream", "binary"],
   [NDJSON, "ndjson"],

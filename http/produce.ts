@@ -4,20 +4,17 @@
  * @module
  */
 import type { Logger } from "@std/log";
-import type { Outcome } from "../kafka/delivery.ts";
 import type { ProducerRecord } from "../kafka/record.ts";
 import type { BodyReader } from "./body.ts";
 import { IdempotentAnswers } from "./idempotency.ts";
 import { addHeaders, Tracing } from "./tracing.ts";
-import { anyAcknowledged, failureOf, offsetsJson } from "./delivery.ts";
+import { offsetsResponse } from "./delivery.ts";
 import { parseEnvelope, refuseSchema } from "./envelope.ts";
 import { HttpError } from "./errors.ts";
 import { checkAccept, type Format, formatOf, KAFKA_JSON, NDJSON, type SchemaFormat } from "./media_types.ts";
 import { streamRecords } from "./ndjson.ts";
 import type { TopicGate } from "./topic.ts";
 import type { Call, Handler, RecordSink } from "./types.ts";
-
-const ANSWER = { headers: { "content-type": KAFKA_JSON } };
 
 /** Options of {@linkcode produceHandler}. */
 export interface ProduceOptions {
@@ -49,19 +46,13 @@ export function produceHandler(sink: RecordSink, { body, gate, log }: ProduceOpt
         addHeaders(records, context);
         return sink.send(records, { topic });
       });
-      return sent.then(answerOf);
+      return sent.then(offsetsResponse);
     };
     const key = headers.get("idempotency-key");
     if (key === null) return await deliver();
     const scope = `${token?.name ?? ""} ${topic} ${partition ?? ""} ${format}`;
     return await answers.run(key, { scope, body: bytes }, deliver);
   };
-}
-
-/** @throws {HttpError} when nothing was stored */
-function answerOf(outcomes: readonly Outcome[]): Response {
-  if (!anyAcknowledged(outcomes)) throw failureOf(outcomes);
-  return new Response(`{"offsets":${offsetsJson(outcomes)},"key_schema_id":null,"value_schema_id":null}`, ANSWER);
 }
 
 function parseAs(body: Uint8Array, format: Format | SchemaFormat): ProducerRecord[] {

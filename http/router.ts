@@ -56,8 +56,8 @@ export function createRouter<R extends Route>(
   const byLength = Map.groupBy(entries.values(), (entry) => entry.segments.length);
   const remembered = new Map<string, Place<R>>();
   const remember = (path: string): Place<R> => {
-    if (path.length > MAX_REMEMBERED_LENGTH) return find(byLength, path);
     const place = find(byLength, path);
+    if (path.length > MAX_REMEMBERED_LENGTH) return place;
     if (remembered.size >= MAX_REMEMBERED) remembered.clear();
     remembered.set(path, place);
     return place;
