@@ -256,6 +256,32 @@ Deno.test("a request is one line in the access log, whatever is in its path", un
   }
 });
 
+Deno.test("each line tells of its own request, however many come in a millisecond", unit, async () => {
+  for (const format of ["json", "text"] as const) {
+    let written = "";
+    const accessLog = new AccessLog({
+      write: (bytes) => (written += new TextDecoder().decode(bytes), Promise.resolve(bytes.length)),
+    }, format);
+    const expected: string[] = [];
+    const kinds = [["GET", "/a", 200], ["PUT", "/a", 200], ["PUT", "/c", 200], ["PUT", "/c", 500]] as const;
+    for (let i = 0; i < 400; i++) { // from one to the next one thing differs, or nothing, or all
+      const [method, path, status] = kinds[(i >> 1) % kinds.length];
+      accessLog.add({ method, path, status, ms: i, id: `i${i}`, client: "c", token: undefined });
+      expected.push(`${method} ${path} ${status} ${i}.00 i${i}`);
+    }
+    await accessLog.flush();
+    const line = format === "json"
+      ? /"message":"(\S+ \S+ \d+)","status":\d+,"ms":([\d.]+),"id":"(\w+)"/
+      : /http: (\S+ \S+ \d+) ms=([\d.]+) id=(\w+)/;
+    assert.deepEqual(written.trimEnd().split("\n").map((text) => line.exec(text)!.slice(1).join(" ")), expected);
+    if (format === "text") continue;
+    for (const text of written.trimEnd().split("\n")) {
+      const { message, status } = JSON.parse(text);
+      assert.equal(message.split(" ")[2], String(status));
+    }
+  }
+});
+
 Deno.test("lines that nobody reads are counted, not kept", unit, async () => {
   const blocked = Promise.withResolvers<number>();
   const chunks: string[] = [];
