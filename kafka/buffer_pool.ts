@@ -11,15 +11,16 @@ import { Buffer } from "node:buffer";
 const MIN_BYTES = 1024;
 
 /**
- * Keeps up to `maxBytes` of returned buffers, by default 16 MiB. Sizes are powers of two, so that a returned one fits
- * the next who asks.
+ * Keeps up to `maxBytes` of returned buffers, by default 32 MiB. Sizes are powers of two, so that a returned one fits
+ * the next who asks. (With 16 MiB the small ones of twelve partitions that grow together took the place of the large
+ * ones: 150 MB of new buffers a second, and up to 30 MB that waited for the garbage collector.)
  */
 export class BufferPool {
   readonly #maxBytes: number;
   readonly #free = new Map<number, Buffer[]>();
   #heldBytes = 0;
 
-  constructor(maxBytes = 16 * 1024 * 1024) {
+  constructor(maxBytes = 32 * 1024 * 1024) {
     this.#maxBytes = maxBytes;
   }
 
