@@ -6,6 +6,7 @@
  */
 import { Batch } from "./batch.ts";
 import type { Delivery, Outcome } from "./delivery.ts";
+import { NO_HEADERS } from "./record.ts";
 import { estimateSize, type ProducerRecord } from "./record_batch.ts";
 
 /** Limits of an accumulator. */
@@ -71,8 +72,6 @@ export function maxSize(record: ProducerRecord): number {
   for (const header of headers) size += 10 + 3 * (header?.[0]?.length + (header?.[1]?.length ?? 0));
   return size;
 }
-
-const NO_HEADERS: ProducerRecord["headers"] = [];
 
 /** A topic's queues, and where its keyless records go. */
 interface TopicState {

@@ -74,7 +74,7 @@ export class RecordBatch {
     const index = this.#count;
     const timestamp = timestampFor(record, now);
     const timestampDelta = index === 0 ? 0 : timestamp - this.#runTimes[0];
-    writeRecord(this.#writer, record, { offsetDelta: index, timestampDelta });
+    writeRecord(this.#writer, record, index, timestampDelta);
     this.#count++;
     this.#noteTimestamp(index, timestamp);
     return index;
