@@ -34,12 +34,19 @@ export interface Unknown {
   readonly error: DeliveryError;
 }
 
+/** What became of a batch's records, by their index in the batch. */
+export type OutcomeOf = (record: number) => Outcome;
+
 /** The records of one call, waiting for their outcomes. */
 export class Delivery {
   /** Resolves, never rejects, when every record has its outcome, in the order of the records. */
   readonly settled: Promise<Outcome[]>;
-  /** Made when the first is known: most wait for a while, and what waits is copied by the garbage collector. */
-  #outcomes?: (Outcome | undefined)[];
+  // What is known while others wait, made when the first is known: most wait for a while, and what waits is copied by
+  // the garbage collector. So it is no object for each record, but its batch's function and its index there.
+  #known?: (OutcomeOf | undefined)[];
+  #records?: number[];
+  /** By index, the index of the record that follows it in its batch, where that is not the next one. */
+  #following?: number[];
   #waiting: number;
   #resolve!: (outcomes: Outcome[]) => void;
 
@@ -54,12 +61,31 @@ export class Delivery {
     return this.#waiting;
   }
 
+  /** Notes that two of the records follow each other in a batch. They may do so anew when the batch is split. */
+  chain(index: number, next: number): void {
+    if (next !== index + 1) (this.#following ??= new Array(this.#waiting))[index] = next;
+  }
+
+  /** The record after this one in its batch, where there is one. */
+  following(index: number): number {
+    return this.#following?.[index] ?? index + 1;
+  }
+
   /** The first outcome stands: a caller that stopped waiting has been told "unknown" and hears no more. */
   settle(index: number, outcome: Outcome): void {
-    const outcomes = this.#outcomes ??= new Array(this.#waiting);
-    if (outcomes[index] !== undefined) return;
-    outcomes[index] = outcome;
-    if (--this.#waiting === 0) this.#resolve(outcomes as Outcome[]);
+    this.#note(index, () => outcome, 0);
+  }
+
+  /**
+   * The same for records that were chained: `count` from this one on have the outcomes that `outcomeOf` says of a
+   * batch's records, from `record` on.
+   */
+  settleChain(index: number, count: number, outcomeOf: OutcomeOf, record: number): void {
+    if (!this.#known && count === this.#waiting) return this.#settleAll(outcomeOf, record);
+    for (const end = record + count; record < end; record++) {
+      this.#note(index, outcomeOf, record);
+      index = this.following(index);
+    }
   }
 
   /** Gives what has no outcome yet this one. @returns how many records that were */
@@ -67,5 +93,23 @@ export class Delivery {
     const rest = this.#waiting;
     for (let i = 0; this.#waiting > 0; i++) this.settle(i, outcome);
     return rest;
+  }
+
+  #note(index: number, outcomeOf: OutcomeOf, record: number): void {
+    if (this.#waiting === 0) return;
+    const known = this.#known ??= new Array(this.#waiting);
+    if (known[index] !== undefined) return;
+    const records = this.#records ??= new Array(this.#waiting);
+    known[index] = outcomeOf;
+    records[index] = record;
+    if (--this.#waiting === 0) this.#resolve(known.map((of, i) => of!(records[i])));
+  }
+
+  /** Without notes where one batch has all: most calls are of that kind. */
+  #settleAll(outcomeOf: OutcomeOf, record: number): void {
+    const outcomes = new Array<Outcome>(this.#waiting);
+    this.#waiting = 0;
+    for (let i = 0; i < outcomes.length; i++) outcomes[i] = outcomeOf(record + i);
+    this.#resolve(outcomes);
   }
 }

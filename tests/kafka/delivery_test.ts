@@ -65,3 +65,23 @@ test("who stops waiting is told so for the rest only, and what comes later is no
   assert.deepEqual(await delivery.settled, [GONE, at(1), GONE, at(3)]);
   assert.equal(delivery.settleRest(GONE), 0);
 });
+
+test("records that are chained get the outcomes of a batch's records, whatever lies between them", async () => {
+  const delivery = new Delivery(5);
+  delivery.chain(0, 3);
+  delivery.chain(3, 4);
+  delivery.chain(1, 2);
+  delivery.settleChain(1, 2, at, 20);
+  delivery.settleChain(0, 3, at, 10);
+  assert.deepEqual(await delivery.settled, [at(10), at(20), at(21), at(11), at(12)]);
+});
+
+test("a batch that has all records of a call settles it at once, and what comes later is not heard", async () => {
+  const delivery = new Delivery(3);
+  delivery.settleChain(0, 3, at, 7);
+  delivery.settle(1, GONE);
+  delivery.settleChain(0, 3, at, 100);
+  assert.equal(delivery.settleRest(GONE), 0);
+  assert.equal(delivery.waiting, 0);
+  assert.deepEqual(await delivery.settled, [at(7), at(8), at(9)]);
+});
