@@ -32,7 +32,10 @@ export type { Outcome, ProducerRecord };
 /** Options of {@linkcode Producer.send}. */
 export interface SendOptions {
   topic: string;
-  /** Ends the wait: records on their way are reported as unknown, since they may still be written. */
+  /**
+   * Ends the wait: records on their way are reported as unknown, since they may still be written. Metrics count what
+   * becomes of them, as nobody else hears of it.
+   */
   signal?: AbortSignal;
 }
 

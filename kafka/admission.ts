@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { DeliveryError } from "../errors.ts";
+import { DeliveryError, rootCause } from "../errors.ts";
 import type { TopicMetadata } from "./cluster.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Intake } from "./intake.ts";
@@ -60,10 +60,14 @@ export class Admission {
     const arrival = { records, delivery, topic, now: Date.now() };
     const known = metadata.known(topic);
     // A partition that we have not heard of may have been added since.
-    const complete = known && !records.some((record) => (record?.partition ?? -1) >= known.leaders.length);
+    const unheardOf = (partition: unknown) => typeof partition === "number" && partition >= known!.leaders.length;
+    const complete = known && !records.some((record) => unheardOf(record?.partition));
     // Whoever comes during a look-up waits for it, too, so as not to overtake.
     if (complete && !metadata.isLooking(topic)) this.#accept(arrival, known);
-    else this.#waiting.set(delivery, this.#acceptAfterLookUp(arrival, complete ? known : undefined));
+    else {
+      arrival.records = [...records]; // the array is the caller's, who may go on with it
+      this.#waiting.set(delivery, this.#acceptAfterLookUp(arrival, complete ? known : undefined));
+    }
     if (signal) this.#leaveOnAbort(delivery, signal);
   }
 
@@ -101,8 +105,13 @@ export class Admission {
 
   #accept({ records, delivery, now }: Arrival, topic: TopicMetadata): void {
     if (delivery.waiting === 0) return; // told that it is not written, so it must not be
-    this.#parts.intake.accept(records, topic, delivery, now);
-    this.#parts.onAccepted();
+    const { intake, onAccepted } = this.#parts;
+    try {
+      intake.accept(records, topic, delivery, now);
+    } catch (cause) { // a record that cannot be looked at: nothing was taken in
+      intake.refuse(delivery, new DeliveryError("invalid-record", rootCause(cause), { cause }));
+    }
+    onAccepted();
   }
 
   #leaveOnAbort(delivery: Delivery, signal: AbortSignal): void {

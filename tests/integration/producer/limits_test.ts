@@ -188,3 +188,44 @@ Deno.test("another topic's records do not wait for a look-up", async () => {
   assert.equal(found, false);
   assert.match(told((await looking)[0]), /^(ok|rejected kafka)/);
 });
+
+Deno.test("what a caller does with its array while a topic is looked up changes nothing", async () => {
+  await using stage = await kafka.stage();
+  using held = kafka.proxy.rule({ api: "Metadata", action: { do: "hold", at: "response" } });
+  const [records, more] = [[{ value: "a" }, { value: "b" }], [{ value: "c" }]];
+  const sent = [records, more].map((some) => stage.producer.send(some, { topic: stage.topic }));
+  await held.hit();
+  records.pop();
+  more.push({ value: "d" });
+  held.release();
+  const outcomes = (await Promise.all(sent)).flat();
+  assert.deepEqual(outcomes.map(({ status }) => status), Array(3).fill("acknowledged"));
+  assert.deepEqual(await stage.log(), ["a", "b", "c"]);
+});
+
+Deno.test("a record that cannot be looked at is refused, and send does not throw", async () => {
+  await using stage = await kafka.stage();
+  const unreadable = {
+    get value(): string {
+      throw new Error("no value today");
+    },
+  };
+  const odd = { value: "x", partition: Symbol("0") as unknown as number };
+  for (const round of ["the topic is looked up", "the topic is known"]) {
+    const [first] = await stage.producer.send([unreadable], { topic: stage.topic });
+    assert.equal(told(first), "rejected invalid-record", round);
+    const both = await stage.producer.send([odd, { value: round }], { topic: stage.topic });
+    assert.deepEqual(both.map(told), ["rejected invalid-record", "ok"], round);
+  }
+  assert.deepEqual(await stage.log(), ["the topic is looked up", "the topic is known"]);
+});
+
+Deno.test("batches, their bytes and their requests are counted", async () => {
+  await using stage = await kafka.stage();
+  assert.deepEqual(await stage.send("a", "b", "c"), ["ok", "ok", "ok"]);
+  assert.deepEqual([await stage.metric("batch_records_count"), await stage.metric("batch_records_sum")], [1, 3]);
+  const bytes = await stage.metric("record_bytes_total");
+  assert.ok(bytes > 3 && bytes < 100, `${bytes} bytes of three records of a letter`);
+  assert.equal(await stage.metric("batch_bytes_sum"), bytes + 61); // and a batch's header
+  assert.equal(await stage.metric("request_seconds_count"), 1);
+});
