@@ -53,6 +53,12 @@ export function unavailable(message: string, cause?: unknown): HttpError {
   return new HttpError(503, message, { code: ErrorCode.unavailable, headers, cause });
 }
 
+/** A topic has fewer partitions than that. */
+export function noSuchPartition(topic: string, partition: number, count: number): HttpError {
+  const text = `Topic "${topic}" has no partition ${partition}; expected 0 to ${count - 1}`;
+  return new HttpError(404, text, { code: ErrorCode.noSuchPartition });
+}
+
 const DELIVERY: Partial<Record<DeliveryFailure, [status: number, code: number]>> = {
   "unknown-topic": [404, ErrorCode.noSuchTopic],
   "unknown-partition": [404, ErrorCode.noSuchPartition],

@@ -11,7 +11,7 @@ import { isUtf8 } from "node:buffer";
 import type { RecordView } from "../kafka/record_reader.ts";
 import type { Start, TailReader } from "../kafka/tail.ts";
 import type { TailedRecords } from "../kafka/topic_tail.ts";
-import { HttpError, unavailable } from "./errors.ts";
+import { HttpError, noSuchPartition, unavailable } from "./errors.ts";
 import { compactJson, JsonScanner } from "./json_scanner.ts";
 import { parsePartition } from "./produce.ts";
 import { queryParameter } from "./target.ts";
@@ -64,7 +64,10 @@ export class EventStreams {
     checkAccept(call.request.headers.get("accept"));
     const wish = parseWish(call.query);
     const start = parseStart(call);
-    await sink.lookUp(topic);
+    const { leaders } = await sink.lookUp(topic);
+    if (wish.partition !== undefined && !(wish.partition in leaders)) {
+      throw noSuchPartition(topic, wish.partition, leaders.length);
+    }
     if (this.count >= maxStreams) {
       throw unavailable(`${this.count} event streams are open; expected at most ${maxStreams}`);
     }

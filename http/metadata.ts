@@ -6,7 +6,7 @@
 import { DeliveryError } from "../errors.ts";
 import type { PartitionDescription } from "../kafka/admin_requests.ts";
 import type { Inspector } from "../kafka/inspector.ts";
-import { ErrorCode, HttpError } from "./errors.ts";
+import { ErrorCode, HttpError, noSuchPartition } from "./errors.ts";
 import { checkAccept, KAFKA_JSON } from "./media_types.ts";
 import { parsePartition } from "./produce.ts";
 import type { TopicGate } from "./topic.ts";
@@ -43,8 +43,7 @@ export function metadataHandlers(view: ClusterView, gate: TopicGate): Record<
       const all = await partitions(call);
       const found = all.find(({ partition }) => partition === number);
       if (found) return found;
-      const text = `Topic "${call.parameters[0]}" has no partition ${number}; expected 0 to ${all.length - 1}`;
-      throw new HttpError(404, text, { code: ErrorCode.noSuchPartition });
+      throw noSuchPartition(call.parameters[0], number, all.length);
     }),
     offsets: told(async ({ parameters: [topic, text], token }) => {
       const partition = parsePartition(text);

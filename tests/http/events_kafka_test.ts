@@ -228,6 +228,7 @@ Deno.test("what cannot be followed is refused", async () => {
   await refused(get("?from=middle"), [422, 422], /from is "middle"/);
   await refused(get("?format=xml"), [422, 422], /format is "xml"/);
   await refused(get("?partition=x"), [404, 404], /expected a whole number/);
+  for (const none of [1, -1, 99]) await refused(get(`?partition=${none}`), [404, 40402], /expected 0 to 0/);
   await refused(get("", { accept: "application/json" }), [406, 406], /expected text\/event-stream/);
   await refused(t.request("/topics/never-there/events"), [404, 40401], /does not exist/);
   await refused(t.request("/topics/__consumer_offsets/events"), [403, 40301], /internal/);
