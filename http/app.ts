@@ -12,7 +12,7 @@ import { allowanceHeaders, RateLimiter } from "./rate_limit.ts";
 import { createRouter } from "./router.ts";
 import { allowOrigin, optionsResponse, SiteGuard, type SiteRules } from "./site_guard.ts";
 import { parseTarget } from "./target.ts";
-import type { Token, Tokens } from "./tokens.ts";
+import type { Right, Token, Tokens } from "./tokens.ts";
 import type { HandledRoute } from "./types.ts";
 
 /** The settings of an {@linkcode App}. */
@@ -128,10 +128,8 @@ export class App {
     exchange.route = route;
     let token: Token | undefined;
     if (route.access !== "open") {
-      token = exchange.token = this.#parts.tokens.check(request.headers, route.access);
-      if (this.#limiter) {
-        exchange.headers = allowanceHeaders(this.#limiter.take(token?.name ?? exchange.client, exchange.started));
-      }
+      token = exchange.token = this.#authorize(exchange, route.access);
+      if (this.#limiter) exchange.headers = this.#allow(this.#limiter, token?.name, exchange);
       if (this.#stopping.signal.aborted) {
         throw unavailable("The server is stopping; send this again, to another or later");
       }
@@ -139,6 +137,20 @@ export class App {
     }
     const { stopping, hold } = this;
     return route.handle({ request, id, client, query, token, parameters, stopping, hold });
+  }
+
+  /** A wrong token counts for the address it comes from: there are to be no more tries than of anything else. */
+  #authorize(exchange: Exchange, right: Right): Token | undefined {
+    try {
+      return this.#parts.tokens.check(exchange.request.headers, right);
+    } catch (error) {
+      if (this.#limiter) exchange.headers = this.#allow(this.#limiter, undefined, exchange);
+      throw error;
+    }
+  }
+
+  #allow(limiter: RateLimiter, token: string | undefined, { client, started }: Exchange): Record<string, string> {
+    return allowanceHeaders(limiter.take(token ?? client, started));
   }
 
   #tooMuch(): HttpError {

@@ -191,6 +191,19 @@ Deno.test("a caller that sends too much is told when to go on; others don't noti
   await answer(request("/open"), 200);
 });
 
+Deno.test("wrong tokens count for the address that they come from, right ones for their token", unit, async () => {
+  const { request } = setUp({ rateLimit: 3 }, { tokens: new Tokens(plainTokens(["right"])) });
+  const send = async (token: string, address?: string) =>
+    (await request("/things/1", { headers: { authorization: `Bearer ${token}` } }, address)).status;
+  const tries = [];
+  for (let i = 0; i < 5; i++) tries.push(await send("wrong"));
+  assert.deepEqual(tries, [401, 401, 401, 429, 429]);
+  assert.equal(await send("wrong", "10.0.0.2"), 401);
+  const good = [];
+  for (let i = 0; i < 5; i++) good.push(await send("right", `10.0.0.${i}`));
+  assert.deepEqual(good, [200, 200, 200, 429, 429]);
+});
+
 Deno.test("a request's id is taken over if it is harmless, else made, and comes back", unit, async () => {
   const { request } = setUp();
   const idOf = async (given?: string, path = "/open") =>
