@@ -20,9 +20,11 @@ const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\])$/;
 /** How long a browser may remember the answer to a preflight, in seconds. */
 const PREFLIGHT_SECONDS = 600;
 /** Headers beyond the harmless ones that a page may send. */
-const REQUEST_HEADERS = "authorization, content-type, idempotency-key, last-event-id, traceparent, x-request-id";
+const REQUEST_HEADERS =
+  "authorization, content-type, idempotency-key, last-event-id, traceparent, tracestate, x-request-id";
 /** Headers beyond the harmless ones that a page may read. */
-const RESPONSE_HEADERS = "retry-after, x-request-id, ratelimit-limit, ratelimit-remaining, ratelimit-reset";
+const RESPONSE_HEADERS = "idempotent-replayed, ratelimit-limit, ratelimit-remaining, ratelimit-reset, retry-after, " +
+  "www-authenticate, x-request-id";
 
 /** Checks where a request comes from. */
 export class SiteGuard {
