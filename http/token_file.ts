@@ -28,16 +28,20 @@ export function loadTokens(
   if (!tokensFile) return { current: new Tokens(plain), [Symbol.dispose]() {} };
   let text = read(tokensFile);
   const current = new Tokens([...plain, ...parseTokens(text, tokensFile)]);
+  let problem: string | undefined;
   const timer = setInterval(() => {
     try {
       const now = read(tokensFile);
-      if (now === text) return;
+      if (now === text && problem === undefined) return;
       text = now;
       const fresh = parseTokens(now, tokensFile);
       current.replace([...plain, ...fresh]);
       log.info("tokens changed", { file: tokensFile, tokens: fresh.length });
+      problem = undefined;
     } catch (error) {
-      log.error("the tokens file is wrong; the tokens stay as they were", { error });
+      const { message } = error as Error;
+      if (message !== problem) log.error("the tokens file is wrong; the tokens stay as they were", { error });
+      problem = message;
     }
   }, LOOK_MS);
   Deno.unrefTimer(Number(timer));
