@@ -4,10 +4,12 @@
  * @module
  */
 import type { Outcome } from "../kafka/delivery.ts";
+import type { ProducerRecord } from "../kafka/record.ts";
 import { anyAcknowledged, errorMembers, failureOf } from "./delivery.ts";
 import { IdempotentAnswers } from "./idempotency.ts";
 import { integerParameter } from "./target.ts";
 import type { TopicGate } from "./topic.ts";
+import { addHeaders, type Tracing } from "./tracing.ts";
 import type { Handler, RecordSink } from "./types.ts";
 
 /** Most names of one request. */
@@ -18,22 +20,26 @@ const ANSWER = { headers: { "content-type": "application/json" } };
 export function namesHandler(
   sink: RecordSink,
   gate: TopicGate,
-  { topic, randomName }: { topic: string; randomName: () => string },
+  { topic, randomName, tracing }: { topic: string; randomName: () => string; tracing: Tracing },
 ): Handler {
   const answers = new IdempotentAnswers();
   return async ({ request, query, token }) => {
     gate.check(topic, token);
     const count = integerParameter(query, "count", { min: 1, max: MAX_COUNT, fallback: 0 });
     const deliver = async () => {
-      const records = Array.from({ length: Math.max(count, 1) }, () => ({ value: randomName() }));
-      const outcomes = await sink.send(records, { topic });
+      const names = Array.from({ length: Math.max(count, 1) }, randomName);
+      const outcomes = await tracing.run({ headers: request.headers, topic, records: names.length }, (context) => {
+        const records: ProducerRecord[] = names.map((value) => ({ value }));
+        addHeaders(records, context);
+        return sink.send(records, { topic });
+      });
       if (!anyAcknowledged(outcomes)) throw failureOf(outcomes);
-      const entries = outcomes.map((outcome, i) => entryJson(outcome, topic, records[i].value));
+      const entries = outcomes.map((outcome, i) => entryJson(outcome, topic, names[i]));
       return new Response(count === 0 ? entries[0] : `{"records":[${entries.join()}]}`, ANSWER);
     };
     const key = request.headers.get("idempotency-key");
     if (key === null) return await deliver();
-    return await answers.run(key, { scope: `${token?.name ?? ""} names`, body: String(count) }, deliver);
+    return await answers.run(key, { scope: `${token?.name ?? ""} names`, content: [String(count)] }, deliver);
   };
 }
 

@@ -14,10 +14,11 @@ import type { Outcome } from "../kafka/delivery.ts";
 import type { BodyReader } from "./body.ts";
 import { checkEncoding, checkTransferEncoding } from "./body.ts";
 import { errorMembers, failureOf } from "./delivery.ts";
-import { ErrorCode, HttpError } from "./errors.ts";
+import { HttpError, unavailable } from "./errors.ts";
 import { NDJSON } from "./media_types.ts";
 import { Positions } from "./positions.ts";
 import { type Chunk, RecordStream } from "./record_stream.ts";
+import { type Tracing, withHeaders } from "./tracing.ts";
 import type { Call, RecordSink } from "./types.ts";
 
 /** Broken lines that may come before the first record that Kafka takes; without one the answer is no 200. */
@@ -34,28 +35,41 @@ export interface StreamParts {
   sink: RecordSink;
   body: BodyReader;
   log: Logger;
+  tracing: Tracing;
+  /** Those that are open: an answer that has begun is no request at work any more. */
+  streams: { count: number; readonly max: number };
 }
 
 /** Answers a streamed request; the topic is known to be there. */
 export async function streamRecords(
-  { sink, body, log }: StreamParts,
+  { sink, body, log, tracing, streams }: StreamParts,
   call: Call,
   { topic, partition }: { topic: string; partition: number | undefined },
 ): Promise<Response> {
   checkEncoding(call.request.headers);
   checkTransferEncoding(call.request.headers);
+  if (streams.count >= streams.max) {
+    const limit = `expected at most ${streams.max} (HTTP_MAX_CONNECTIONS)`;
+    throw unavailable(`${streams.count} streams of records are open; ${limit}`);
+  }
   const input = new RecordStream(call, { body, partition });
   const results = new Results(input);
   input.onPause = () => results.clientWaits();
   const release = call.hold();
-  const done = results.pump(sink.deliver(input.chunks(), { topic })).finally(() => {
+  streams.count++;
+  const delivered = tracing.run({ headers: call.request.headers, topic }, (context) => {
+    const chunks = context.length > 0 ? withHeaders(input.chunks(), context) : input.chunks();
+    return results.pump(sink.deliver(chunks, { topic }));
+  });
+  const done = delivered.finally(() => {
+    streams.count--;
     release();
     const { lines, brokeOff } = input;
     log[brokeOff ? "warn" : "debug"]("a stream of records ended", {
       id: call.id,
       topic,
       lines,
-      brokeOff,
+      brokeOff: brokeOff?.message,
       ...results.count,
     });
   });
@@ -136,8 +150,9 @@ class Results {
       this.count[outcome.status]++;
       if (outcome.status === "acknowledged") result.positions.push(outcome.partition, outcome.offset);
       else {
-        this.#failed(failureOf([outcome]));
-        this.#input.failed();
+        const failure = failureOf([outcome]);
+        this.#failed(failure);
+        this.#input.failed(failure);
         result.failures.set(i, `{"line":${line},${errorMembers(outcome)}}\n`);
       }
     }
@@ -163,7 +178,7 @@ class Results {
       },
       cancel: () => {
         this.#streaming = false; // nobody reads: take the outcomes of what is under way, and count them
-        this.#input.stop("the client stopped reading");
+        this.#input.stop(new HttpError(400, "the client stopped reading"));
         this.#changed();
       },
     }, { highWaterMark: 1 });
@@ -180,8 +195,8 @@ class Results {
     const first = this.#failures.find(({ status }) => status === UNKNOWN) ?? this.#failures[0];
     if (!first) {
       const { brokeOff } = this.#input;
-      const found = brokeOff === undefined ? "has no records" : `has no records: ${brokeOff}`;
-      return new HttpError(brokeOff === undefined ? 422 : 400, `The stream ${found}; expected one a line`);
+      const found = brokeOff ? `has no records: ${brokeOff.message}` : "has no records";
+      return new HttpError(brokeOff?.status ?? 422, `The stream ${found}; expected one a line`);
     }
     const { status, code, headers, message } = first;
     const found = status === UNKNOWN ? "is known to be written; one of them" : "was written; the first";
@@ -190,8 +205,9 @@ class Results {
   }
 
   #lastLine(): string {
-    const message = `The stream ended after line ${this.#input.lines}: ${this.#input.brokeOff}`;
-    return `{"error_code":${ErrorCode.unavailable},"error":${JSON.stringify(message)}}\n`;
+    const { lines, brokeOff } = this.#input;
+    const message = `The stream ended after line ${lines}: ${brokeOff!.message}`;
+    return `{"error_code":${brokeOff!.code},"error":${JSON.stringify(message)}}\n`;
   }
 }
 

@@ -7,7 +7,7 @@ import type { Logger } from "@std/log";
 import type { ProducerRecord } from "../kafka/record.ts";
 import type { BodyReader } from "./body.ts";
 import { IdempotentAnswers } from "./idempotency.ts";
-import { addHeaders, Tracing } from "./tracing.ts";
+import { addHeaders, type Tracing } from "./tracing.ts";
 import { offsetsResponse } from "./delivery.ts";
 import { parseEnvelope, refuseSchema } from "./envelope.ts";
 import { HttpError } from "./errors.ts";
@@ -21,12 +21,15 @@ export interface ProduceOptions {
   body: BodyReader;
   gate: TopicGate;
   log: Logger;
+  tracing: Tracing;
+  /** Streams of records that may be open at once. */
+  maxStreams: number;
 }
 
 /** Writes the records of a body to a topic, or to one of its partitions. */
-export function produceHandler(sink: RecordSink, { body, gate, log }: ProduceOptions): Handler {
+export function produceHandler(sink: RecordSink, { body, gate, log, tracing, maxStreams }: ProduceOptions): Handler {
   const answers = new IdempotentAnswers();
-  const tracing = new Tracing();
+  const streams = { count: 0, max: maxStreams };
   return async (call: Call) => {
     const { request, token, parameters: [topic, partition] } = call;
     const { headers } = request;
@@ -36,7 +39,9 @@ export function produceHandler(sink: RecordSink, { body, gate, log }: ProduceOpt
     gate.check(topic, token);
     const only = partition === undefined ? undefined : parsePartition(partition);
     await sink.lookUp(topic);
-    if (format === "ndjson") return await streamRecords({ sink, body, log }, call, { topic, partition: only });
+    if (format === "ndjson") {
+      return await streamRecords({ sink, body, log, tracing, streams }, call, { topic, partition: only });
+    }
     const bytes = await body.readUtf8(request, declared);
     // Not async: each such function on the way to an answer costs a fifth of a microsecond.
     const deliver = () => {
@@ -50,8 +55,8 @@ export function produceHandler(sink: RecordSink, { body, gate, log }: ProduceOpt
     };
     const key = headers.get("idempotency-key");
     if (key === null) return await deliver();
-    const scope = `${token?.name ?? ""} ${topic} ${partition ?? ""} ${format}`;
-    return await answers.run(key, { scope, body: bytes }, deliver);
+    const scope = `${token?.name ?? ""} ${topic} ${only ?? ""}`;
+    return await answers.run(key, { scope, content: [format, bytes] }, deliver);
   };
 }
 

@@ -6,7 +6,7 @@
 import type { ProducerRecord } from "../kafka/record.ts";
 import type { BodyReader } from "./body.ts";
 import { RecordParser } from "./envelope.ts";
-import { HttpError, toHttpError } from "./errors.ts";
+import { ErrorCode, HttpError, toHttpError, unavailable } from "./errors.ts";
 import { type Line, LineSplitter } from "./lines.ts";
 import type { Format } from "./media_types.ts";
 import { queryParameter } from "./target.ts";
@@ -32,7 +32,7 @@ export interface Chunk {
 /** Reads a request as a stream of records. */
 export class RecordStream {
   /** Why the input ended before its end, if it did. */
-  brokeOff?: string;
+  brokeOff?: HttpError;
   lines = 0;
   /** Whether the client has sent nothing for a while. */
   pausing = false;
@@ -63,8 +63,8 @@ export class RecordStream {
   }
 
   /** Reads no further. */
-  stop(why?: string): void {
-    if (why !== undefined) this.brokeOff ??= why;
+  stop(why?: HttpError): void {
+    this.brokeOff ??= why;
     this.#ended = true;
     void this.#reader?.cancel().catch(() => {}); // whoever waits for the next piece is told that there is none
   }
@@ -87,7 +87,7 @@ export class RecordStream {
   async *#pieces(): AsyncGenerator<Uint8Array, void, undefined> {
     const reader = this.#reader = this.#call.request.body?.getReader();
     if (!reader) return;
-    const onStop = () => this.stop("the server is stopping");
+    const onStop = () => this.stop(unavailable("the server is stopping"));
     this.#call.stopping.addEventListener("abort", onStop, { once: true });
     try {
       while (!this.#ended) {
@@ -97,7 +97,7 @@ export class RecordStream {
         yield value;
       }
     } catch (error) {
-      this.stop(error instanceof HttpError ? error.message : "the client broke off, or its body was malformed");
+      this.stop(error instanceof HttpError ? error : brokenOff());
     } finally {
       this.#call.stopping.removeEventListener("abort", onStop);
       this.stop();
@@ -126,9 +126,10 @@ export class RecordStream {
       try {
         records.push(this.#parse(line));
       } catch (error) {
-        chunk.errors.set(chunk.lines.length - 1, toHttpError(error));
+        const fault = toHttpError(error);
+        chunk.errors.set(chunk.lines.length - 1, fault);
         if (this.#stopOnError) {
-          this.stop(`line ${line.number} is wrong`);
+          this.stop(new HttpError(fault.status, `line ${line.number} is wrong`, { code: fault.code }));
           break;
         }
       }
@@ -157,8 +158,8 @@ export class RecordStream {
   }
 
   /** A record was not delivered: whether that ends the stream, the client has said. */
-  failed(): void {
-    if (this.#stopOnError) this.stop("a record was not delivered");
+  failed({ status, code }: HttpError): void {
+    if (this.#stopOnError) this.stop(new HttpError(status, "a record was not delivered", { code }));
   }
 
   #checkMemory(bytes: number): void {
@@ -168,8 +169,13 @@ export class RecordStream {
     if (this.#unchecked < MEMORY_CHECK_BYTES) return;
     this.#unchecked = 0;
     if (Deno.memoryUsage().rss - this.#rssAtAnswer < MAX_BACKLOG_BYTES) return;
-    this.stop("it was sent much faster than Kafka takes it; expected a pace, or no pauses");
+    this.stop(unavailable("it was sent much faster than Kafka takes it; expected a pace, or no pauses"));
   }
+}
+
+/** As an answer it is the client's fault; as a line it says that what comes after it may be sent again. */
+function brokenOff(): HttpError {
+  return new HttpError(400, "the client broke off, or its body was malformed", { code: ErrorCode.unavailable });
 }
 
 function oneOf<T extends string>(query: string, name: string, choices: readonly T[]): T {

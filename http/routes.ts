@@ -14,11 +14,12 @@ import { namesHandler } from "./names.ts";
 import type { Page } from "./page.ts";
 import { produceHandler } from "./produce.ts";
 import type { TopicGate } from "./topic.ts";
+import { Tracing } from "./tracing.ts";
 import type { HandledRoute, RecordSink } from "./types.ts";
 
 /** What the handlers work with. */
 export interface RouteParts {
-  config: { topic: string; maxBodyBytes: number; bodyTimeoutMs: number };
+  config: { topic: string; maxBodyBytes: number; bodyTimeoutMs: number; maxConnections: number };
   log: Logger;
   gate: TopicGate;
   sink: RecordSink;
@@ -37,8 +38,9 @@ export function createRoutes(
   { config, log, gate, sink, events, view, page, randomName, problem, registry }: RouteParts,
 ): HandledRoute[] {
   const body = new BodyReader({ maxBytes: config.maxBodyBytes, timeoutMs: config.bodyTimeoutMs });
-  const produce = produceHandler(sink, { body, gate, log });
-  const names = namesHandler(sink, gate, { topic: config.topic, randomName });
+  const tracing = new Tracing();
+  const produce = produceHandler(sink, { body, gate, log, tracing, maxStreams: config.maxConnections });
+  const names = namesHandler(sink, gate, { topic: config.topic, randomName, tracing });
   const told = metadataHandlers(view, gate);
   const routes: HandledRoute[] = [
     { method: "POST", path: "/names", access: "write", handle: names },

@@ -33,7 +33,7 @@ export class Tracing {
 
   /** Runs `produce` with the record headers that carry the request's trace; none if it has none. */
   run<T>(
-    request: { headers: Headers; topic: string; records: number },
+    request: { headers: Headers; topic: string; records?: number },
     produce: (headers: readonly RecordHeader[]) => Promise<T>,
   ): Promise<T> {
     const context = contextOf(request.headers);
@@ -41,7 +41,7 @@ export class Tracing {
   }
 
   async #inSpan<T>(
-    { topic, records }: { topic: string; records: number },
+    { topic, records }: { topic: string; records?: number },
     context: readonly RecordHeader[],
     produce: (headers: readonly RecordHeader[]) => Promise<T>,
   ): Promise<T> {
@@ -51,7 +51,7 @@ export class Tracing {
         "messaging.system": "kafka",
         "messaging.operation.type": "send",
         "messaging.destination.name": topic,
-        "messaging.batch.message_count": records,
+        ...(records !== undefined && { "messaging.batch.message_count": records }),
       },
     }, this.#tracer!.active());
     const { traceId, spanId, traceFlags } = span.spanContext();
@@ -74,6 +74,17 @@ export function addHeaders(records: readonly ProducerRecord[], headers: readonly
   for (const record of records) {
     const own = record.headers ?? [];
     if (!own.some(([name]) => name === "traceparent")) record.headers = [...own, ...headers];
+  }
+}
+
+/** The same for records that come in a stream. */
+export async function* withHeaders(
+  chunks: AsyncIterable<ProducerRecord[]>,
+  headers: readonly RecordHeader[],
+): AsyncGenerator<ProducerRecord[], void, undefined> {
+  for await (const records of chunks) {
+    addHeaders(records, headers);
+    yield records;
   }
 }
 

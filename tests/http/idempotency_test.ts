@@ -5,7 +5,7 @@ import { HttpError } from "../../http/errors.ts";
 import { IdempotentAnswers } from "../../http/idempotency.ts";
 
 const unit = { permissions: "none" } as const;
-const request = (body: string, scope = "s") => ({ scope, body: new TextEncoder().encode(body) });
+const request = (body: string, scope = "s") => ({ scope, content: [new TextEncoder().encode(body)] });
 
 function setUp() {
   const answers = new IdempotentAnswers();
@@ -96,4 +96,15 @@ Deno.test("a request at work is not forgotten, however many come after it", unit
   await slow;
   assert.equal(await (await run("slow", "a")).text(), "done");
   assert.equal(calls(), 10_100);
+});
+
+Deno.test("an answer comes again with its media type, which nobody has looked at before", unit, async () => {
+  const { run } = setUp();
+  const headers = { "content-type": "application/json" };
+  const answer = () => Promise.resolve(new Response("{}", { headers }));
+  const first = await run("k", "a", answer);
+  const again = await run("k", "a", answer);
+  assert.equal(again.headers.get("content-type"), "application/json");
+  assert.equal(first.headers.get("content-type"), "application/json");
+  assert.deepEqual([await first.text(), await again.text()], ["{}", "{}"]);
 });

@@ -79,7 +79,7 @@ Deno.test("bytes that are not UTF-8 break their line alone", async () => {
 Deno.test("on_error=stop ends at the first line that is wrong; those before it stand", async () => {
   await using t = await startApp();
   const found = await results(stream(t, '{"value":1}\n{"value":2}\nbroken\n{"value":3}\n', "?on_error=stop"));
-  assert.deepEqual(found.map((r) => r.error_code), [null, null, 400, 50301]);
+  assert.deepEqual(found.map((r) => r.error_code), [null, null, 400, 400]); // to send it again would not help
   assert.match(found[3].error, /The stream ended after line 3: line 3 is wrong/);
   assert.deepEqual(await values(t), ["1", "2"]);
   await refused(
@@ -189,4 +189,24 @@ Deno.test("a silent upload is ended after the time limit, and draining ends any"
   await answer;
   await other.app.drain();
   assert.match((await reading)[1].error, /the server is stopping/);
+});
+
+Deno.test("a silent upload of which nothing was written is told 408", async () => {
+  await using t = await startApp({ env: { HTTP_BODY_TIMEOUT_MS: "300" } });
+  const silent = typed();
+  const response = stream(t, silent.readable);
+  await silent.write('{"value":');
+  await refused(response, [408, 408], /has no records: The body was not there after 300 ms/);
+});
+
+Deno.test("streams that are open count, also when their answer has begun", async () => {
+  await using t = await startApp({ env: { HTTP_MAX_CONNECTIONS: "1" } });
+  const first = typed();
+  const response = stream(t, first.readable);
+  await first.write('{"value":1}\n');
+  await response;
+  await refused(stream(t, '{"value":2}'), [503, 50301], /1 streams of records are open; expected at most 1/);
+  await first.writer.close();
+  assert.equal((await results(response)).length, 1);
+  assert.equal((await results(stream(t, '{"value":2}'))).length, 1);
 });

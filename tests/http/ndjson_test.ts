@@ -4,6 +4,7 @@ import { DeliveryError } from "../../errors.ts";
 import { BodyReader } from "../../http/body.ts";
 import { HttpError } from "../../http/errors.ts";
 import { streamRecords } from "../../http/ndjson.ts";
+import { Tracing } from "../../http/tracing.ts";
 import type { Call, RecordSink } from "../../http/types.ts";
 import type { Outcome } from "../../kafka/delivery.ts";
 import { loggerFor } from "../../log.ts";
@@ -34,7 +35,13 @@ async function streamed(outcomes: Outcome[]): Promise<Response> {
       for await (const chunk of chunks) yield outcomes.splice(0, chunk.length);
     },
   } as unknown as RecordSink;
-  const parts = { sink, body: new BodyReader({ maxBytes: 1_000, timeoutMs: 5_000 }), log: loggerFor("server") };
+  const parts = {
+    sink,
+    body: new BodyReader({ maxBytes: 1_000, timeoutMs: 5_000 }),
+    log: loggerFor("server"),
+    tracing: new Tracing(),
+    streams: { count: 0, max: 1 },
+  };
   return await streamRecords(parts, call, { topic: "t", partition: undefined });
 }
 

@@ -253,3 +253,21 @@ Deno.test("formats that need a schema registry say so", async () => {
     await refused(t.post(path, "{", headers), [400, 400], /not JSON/);
   }
 });
+
+Deno.test("an Idempotency-Key is for one request: its topic, partition, format and body", async () => {
+  await using t = await startApp({ partitions: 2 });
+  const path = `/topics/${t.topic}`;
+  const send = (path: string, value: string, type = "json") =>
+    t.post(path, { records: [{ value }] }, {
+      "idempotency-key": "k",
+      "content-type": `application/vnd.kafka.${type}.v2+json`,
+    });
+  const first = await answer(send(`${path}/partitions/0`, "a"), 200);
+  assert.deepEqual(await answer(send(`${path}/partitions/0`, "a"), 200), first);
+  assert.deepEqual(await answer(send(`${path}/partitions/00`, "a"), 200), first); // the same one
+  await refused(send(`${path}/partitions/0`, "b"), [422, 422], /came before with another body or format/);
+  await refused(send(`${path}/partitions/0`, "a", "text"), [422, 422], /came before with another body or format/);
+  await answer(send(`${path}/partitions/1`, "a"), 200);
+  await answer(send(path, "a"), 200);
+  assert.equal((await readTopic(t.bootstrap, t.topic)).length, 3);
+});

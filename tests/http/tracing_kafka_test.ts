@@ -26,6 +26,20 @@ Deno.test("the trace context of a request goes on with its records", async () =>
   ]);
 });
 
+Deno.test("so does that of a name, and of a stream of records", async () => {
+  await using t = await startApp();
+  const headers = { traceparent: TRACEPARENT };
+  await answer(t.request("/names", { method: "POST", headers }), 200);
+  const lines = '{"value":1}\n{"value":2}\n';
+  const streamed = await t.post(`/topics/${t.topic}`, lines, { ...headers, "content-type": "application/x-ndjson" });
+  assert.equal((await streamed.text()).trim().split("\n").length, 2);
+  const records = await readTopic(t.bootstrap, t.topic);
+  assert.deepEqual(
+    records.map(({ headers }) => headers.map(([name, value]) => [name, value?.toString()])),
+    Array(3).fill([["traceparent", TRACEPARENT]]),
+  );
+});
+
 interface Span {
   name: string;
   traceId: string;
