@@ -6,7 +6,7 @@
 import { rootCause } from "../errors.ts";
 import type { Logger } from "@std/log";
 import { backoff } from "./backoff.ts";
-import { check, Code, errorFor, isFatal } from "./broker_error.ts";
+import { BrokerError, check, Code, errorFor, isFatal } from "./broker_error.ts";
 import type { BrokerRequest, Cluster } from "./cluster.ts";
 import {
   findCoordinator,
@@ -30,6 +30,23 @@ export const NOT_A_MEMBER: readonly number[] = [Code.illegalGeneration, Code.unk
 
 /** How long a coordinator may be on the move, in ms, before we give up and begin anew. */
 const MOVE_MS = 5_000;
+
+/**
+ * Asks again while the coordinator is on the move, for 5 s at most. In a Kafka that no group has used yet it is so at
+ * first: whoever asks for it has the topic of the groups' positions made.
+ */
+export async function onceCoordinated<T>(ask: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + MOVE_MS;
+  for (let failures = 1;; failures++) {
+    try {
+      return await ask();
+    } catch (error) {
+      const moved = error instanceof BrokerError && COORDINATOR_MOVED.includes(error.code);
+      if (!moved || Date.now() > deadline) throw error;
+    }
+    await sleep(backoff(failures));
+  }
+}
 
 /** Talks to one group's coordinator. */
 export class Coordinator {

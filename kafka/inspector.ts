@@ -19,6 +19,7 @@ import { BrokerError, check, Code } from "./broker_error.ts";
 import { Asker } from "./asker.ts";
 import type { KafkaClient } from "./client.ts";
 import { Cluster } from "./cluster.ts";
+import { onceCoordinated } from "./coordinator.ts";
 import { BEGINNING, END, listOffsets } from "./fetch_requests.ts";
 import { findCoordinator, type Position, type TopicPartition } from "./group_requests.ts";
 
@@ -162,18 +163,19 @@ export class Inspector {
 
   /** How far a group is behind in every partition that it has committed to. Undefined: there is no such group. */
   lag(group: string): Promise<GroupLag | undefined> {
-    return this.#ask(`read the positions of group "${group}"`, async (cluster) => {
-      const found = await cluster.askAny(findCoordinator(group));
-      check(`find the coordinator of group "${group}"`, found.code);
-      const [[{ code: unsure, state }], { code, positions }] = await Promise.all([
-        cluster.ask(found.nodeId, describeGroups([group])),
-        cluster.ask(found.nodeId, allCommitted(group)),
-      ]);
-      check(`describe group "${group}"`, unsure);
-      check(`read the positions of group "${group}"`, code);
-      if (positions.length === 0 && state === "Dead") return undefined;
-      return { state, partitions: lagsOf(positions, await endsOf(cluster, positions)) };
-    });
+    return this.#ask(`read the positions of group "${group}"`, (cluster) =>
+      onceCoordinated(async () => {
+        const found = await cluster.askAny(findCoordinator(group));
+        check(`find the coordinator of group "${group}"`, found.code);
+        const [[{ code: unsure, state }], { code, positions }] = await Promise.all([
+          cluster.ask(found.nodeId, describeGroups([group])),
+          cluster.ask(found.nodeId, allCommitted(group)),
+        ]);
+        check(`describe group "${group}"`, unsure);
+        check(`read the positions of group "${group}"`, code);
+        if (positions.length === 0 && state === "Dead") return undefined;
+        return { state, partitions: lagsOf(positions, await endsOf(cluster, positions)) };
+      }));
   }
 
   /** Disconnects. */

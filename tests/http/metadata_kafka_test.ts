@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { Kafka, logLevel } from "kafkajs";
+import { startLocalKafka } from "../../dev/local_kafka.ts";
+import { createKafka } from "../../kafka/client.ts";
+import { Inspector } from "../../kafka/inspector.ts";
 import { createTopic, withAdmin } from "../support/kafka.ts";
 import { waitFor } from "../support/wait.ts";
-import { answer, refused, startApp, type TestApp } from "./app_test_util.ts";
+import { answer, refused, serveConfig, startApp, type TestApp } from "./app_test_util.ts";
 
 const KAFKA = "application/vnd.kafka.v2+json";
 const get = (t: TestApp, path: string) => answer(t.request(path), 200);
@@ -115,4 +118,11 @@ Deno.test("a group with a member is told as such", async () => {
   await waitFor(async () => (await mine())?.state === "Stable", { what: "the group to be stable" });
   assert.equal((await mine()).members, 1);
   await consumer.disconnect();
+});
+
+Deno.test("in a Kafka that no group has used yet, a group is simply not there", async () => {
+  await using kafka = await startLocalKafka();
+  const view = new Inspector(() => createKafka(serveConfig({ KAFKA_BROKERS: kafka.bootstrap })));
+  assert.equal(await view.lag("nobody"), undefined);
+  await view.close();
 });
