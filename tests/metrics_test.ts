@@ -1,7 +1,8 @@
 /** What the delivery path counts, as Prometheus reads it. */
 import assert from "node:assert/strict";
 import { Registry } from "prom-client";
-import { createProducerMetrics } from "../metrics.ts";
+import { createProcessMetrics, createProducerMetrics } from "../metrics.ts";
+import { waitFor } from "./support/wait.ts";
 
 Deno.test({
   name: "everything is counted under Prometheus's naming rules: our prefix, base units, _total on counters",
@@ -40,4 +41,14 @@ Deno.test({
     assert.match(text, /^kafka_deno_producer_buffer_bytes 300$/m);
     assert.match(text, /^kafka_deno_producer_buffer_records 2$/m);
   },
+});
+
+Deno.test("an event loop that was held up says for how long", async () => {
+  const registry = new Registry();
+  using _probe = createProcessMetrics(registry);
+  const held = performance.now() + 800; // the probe would have its turn after 500 ms
+  while (performance.now() < held);
+  const sum = async () => /^kafka_deno_event_loop_lag_seconds_sum (\S+)$/m.exec(await registry.metrics())?.[1];
+  await waitFor(async () => Number(await sum()) >= 0.3, { what: "the delay to be seen" });
+  assert.match(await registry.metrics(), /^kafka_deno_event_loop_lag_seconds_bucket\{le="0.1"\} 0$/m);
 });

@@ -108,3 +108,19 @@ Deno.test("an answer comes again with its media type, which nobody has looked at
   assert.equal(first.headers.get("content-type"), "application/json");
   assert.deepEqual([await first.text(), await again.text()], ["{}", "{}"]);
 });
+
+Deno.test("an answer is forgotten after ten minutes, not before", unit, async () => {
+  const { run, calls } = setUp();
+  const { now } = Date;
+  try {
+    await run("k", "a");
+    Date.now = () => now() + 590_000;
+    await run("k", "a");
+    assert.equal(calls(), 1);
+    Date.now = () => now() + 610_000;
+    await run("k", "a");
+    assert.equal(calls(), 2);
+  } finally {
+    Date.now = now;
+  }
+});
