@@ -75,6 +75,27 @@ export const MUTATIONS: Mutation[] = [
     tests: [...PRODUCER, QUICK],
   },
   {
+    name: "a look that is wanted earlier than the next one is not made",
+    file: "kafka/sender.ts",
+    from: "    if (at >= this.#timerAt) return;\n",
+    to: "    if (this.#timerAt < Infinity) return;\n",
+    tests: SENDER,
+  },
+  {
+    name: "records of a call that lie in other batches are taken for neighbours",
+    file: "kafka/delivery.ts",
+    from: "    return this.#following?.[index] ?? index + 1;\n",
+    to: "    return index + 1;\n",
+    tests: [...ACCUMULATOR, ...OUTCOMES],
+  },
+  {
+    name: "the halves of a batch forget which record follows which",
+    file: "kafka/batch.ts",
+    from: "        index = delivery.following(index);\n",
+    to: "        index++;\n",
+    tests: [...ACCUMULATOR, ...OUTCOMES],
+  },
+  {
     name: "deadlines are not looked at",
     file: "kafka/sender.ts",
     from: "    this.#outcomes.expire(now);\n",
