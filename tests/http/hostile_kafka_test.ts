@@ -234,3 +234,22 @@ Deno.test("a body that does not come is given up; its connection is Deno's, and 
   assert.match(text, /HTTP_BODY_TIMEOUT_MS/);
   await server.isAlive();
 });
+
+Deno.test("headers that come slowly hold up nobody else; their connections are Deno's, and stay", async () => {
+  await using t = await startApp();
+  await using server = await listen(t);
+  const request = new TextEncoder().encode(
+    server.post + HOST + JSON_TYPE + LENGTH + "Connection: close\r\n\r\n" + BODY,
+  );
+  const { port } = server.address;
+  const slow = await Promise.all(Array.from({ length: 50 }, () => Deno.connect({ hostname: "127.0.0.1", port })));
+  for (const byte of request.subarray(0, 30)) {
+    await Promise.all(slow.map((connection) => connection.write(Uint8Array.of(byte))));
+  }
+  await server.isAlive();
+  assert.equal(t.app.atWork, 0);
+  for (const connection of slow) {
+    await connection.write(request.subarray(30));
+    assert.match(await new Response(connection.readable).text(), /^HTTP\/1.1 200 /);
+  }
+});
