@@ -4,12 +4,11 @@
  * @module
  */
 import type { Outcome } from "../kafka/delivery.ts";
-import type { ProducerRecord } from "../kafka/record.ts";
 import { anyAcknowledged, errorMembers, failureOf } from "./delivery.ts";
 import { IdempotentAnswers } from "./idempotency.ts";
 import { integerParameter } from "./target.ts";
 import type { TopicGate } from "./topic.ts";
-import { addHeaders, type Tracing } from "./tracing.ts";
+import type { Tracing } from "./tracing.ts";
 import type { Handler, RecordSink } from "./types.ts";
 
 /** Most names of one request. */
@@ -28,11 +27,8 @@ export function namesHandler(
     const count = integerParameter(query, "count", { min: 1, max: MAX_COUNT, fallback: 0 });
     const deliver = async () => {
       const names = Array.from({ length: Math.max(count, 1) }, randomName);
-      const outcomes = await tracing.run({ headers: request.headers, topic, records: names.length }, (context) => {
-        const records: ProducerRecord[] = names.map((value) => ({ value }));
-        addHeaders(records, context);
-        return sink.send(records, { topic });
-      });
+      const records = names.map((value) => ({ value }));
+      const outcomes = await tracing.send(sink, records, { headers: request.headers, topic });
       if (!anyAcknowledged(outcomes)) throw failureOf(outcomes);
       const entries = outcomes.map((outcome, i) => entryJson(outcome, topic, names[i]));
       return new Response(count === 0 ? entries[0] : `{"records":[${entries.join()}]}`, ANSWER);

@@ -58,8 +58,7 @@ export async function streamRecords(
   const release = call.hold();
   streams.count++;
   const delivered = tracing.run({ headers: call.request.headers, topic }, (context) => {
-    const chunks = context.length > 0 ? withHeaders(input.chunks(), context) : input.chunks();
-    return results.pump(sink.deliver(chunks, { topic }));
+    return results.pump(sink.deliver(withHeaders(input.chunks(), context), { topic }));
   });
   const done = delivered.finally(() => {
     streams.count--;

@@ -7,7 +7,7 @@ import type { Logger } from "@std/log";
 import type { ProducerRecord } from "../kafka/record.ts";
 import type { BodyReader } from "./body.ts";
 import { IdempotentAnswers } from "./idempotency.ts";
-import { addHeaders, type Tracing } from "./tracing.ts";
+import type { Tracing } from "./tracing.ts";
 import { offsetsResponse } from "./delivery.ts";
 import { parseEnvelope, refuseSchema } from "./envelope.ts";
 import { HttpError } from "./errors.ts";
@@ -47,11 +47,7 @@ export function produceHandler(sink: RecordSink, { body, gate, log, tracing, max
     const deliver = () => {
       const records = parseAs(bytes, format);
       if (only !== undefined) setPartition(records, only);
-      const sent = tracing.run({ headers, topic, records: records.length }, (context) => {
-        addHeaders(records, context);
-        return sink.send(records, { topic });
-      });
-      return sent.then(offsetsResponse);
+      return tracing.send(sink, records, { headers, topic }).then(offsetsResponse);
     };
     const key = headers.get("idempotency-key");
     if (key === null) return await deliver();

@@ -4,7 +4,9 @@
  *
  * @module
  */
+import type { Outcome } from "../kafka/delivery.ts";
 import type { ProducerRecord } from "../kafka/record.ts";
+import type { RecordSink } from "./types.ts";
 
 /** The part of OpenTelemetry's API that is needed here; Deno has it built in. */
 interface Tracer {
@@ -30,6 +32,18 @@ type RecordHeader = readonly [name: string, value: string];
 /** Passes trace context on. */
 export class Tracing {
   readonly #tracer = findTracer();
+
+  /** Sends records that carry the request's trace. */
+  send(
+    sink: RecordSink,
+    records: readonly ProducerRecord[],
+    { headers, topic }: { headers: Headers; topic: string },
+  ): Promise<Outcome[]> {
+    return this.run({ headers, topic, records: records.length }, (context) => {
+      addHeaders(records, context);
+      return sink.send(records, { topic });
+    });
+  }
 
   /** Runs `produce` with the record headers that carry the request's trace; none if it has none. */
   run<T>(
@@ -69,7 +83,7 @@ export class Tracing {
 }
 
 /** Gives records the headers, unless they bring a trace of their own. */
-export function addHeaders(records: readonly ProducerRecord[], headers: readonly RecordHeader[]): void {
+function addHeaders(records: readonly ProducerRecord[], headers: readonly RecordHeader[]): void {
   if (headers.length === 0) return;
   for (const record of records) {
     const own = record.headers ?? [];
