@@ -2,10 +2,10 @@
  * `POST /topics/{topic}` with `application/x-ndjson`: a stream of records, one a line, and a stream of outcomes, one a
  * line, in the same order. Both flow at the pace of the slowest of client, Kafka and the client's reading.
  *
- * When the answer begins is a matter of memory. As soon as Deno.serve (2.9) sends a streamed answer it reads the rest
- * of the request into memory, as fast as the client can send, however slowly we take it. So the answer begins when the
- * upload has ended, or when the client pauses: then it waits for results, and sends no faster than it gets them.
- * Until then results are kept, in about two bytes each.
+ * Over HTTP/2 the answer begins with the first record that is in Kafka. Over HTTP/1.1 it is a matter of memory when: as
+ * soon as Deno.serve (2.9) sends an answer there, it reads the rest of the request into memory, as fast as the client
+ * can send, however slowly we take it. So the answer begins when the upload has ended, or when the client pauses: then
+ * it waits for results, and sends no faster than it gets them. Until then results are kept, in about two bytes each.
  *
  * @module
  */
@@ -53,7 +53,7 @@ export async function streamRecords(
     throw unavailable(`${streams.count} streams of records are open; ${limit}`);
   }
   const input = new RecordStream(call, { body, partition });
-  const results = new Results(input);
+  const results = new Results(input, { atOnce: isHttp2(call.request) });
   input.onPause = () => results.clientWaits();
   const release = call.hold();
   streams.count++;
@@ -82,6 +82,11 @@ export async function streamRecords(
   return new Response(results.stream(), { headers: { "content-type": NDJSON } });
 }
 
+/** Deno.serve tells no version, but only HTTP/2 names the host in another place than a header. */
+function isHttp2({ headers }: Request): boolean {
+  return !headers.has("host");
+}
+
 /** What became of the lines of one chunk. */
 interface ChunkResult {
   lines: number;
@@ -94,6 +99,7 @@ interface ChunkResult {
 class Results {
   readonly count = { acknowledged: 0, rejected: 0, unknown: 0, broken: 0 };
   readonly #input: RecordStream;
+  readonly #atOnce: boolean;
   readonly #waiting: ChunkResult[] = [];
   readonly #failures: HttpError[] = [];
   readonly #clear = Promise.withResolvers<void>();
@@ -101,8 +107,10 @@ class Results {
   #streaming = false;
   #change = Promise.withResolvers<void>();
 
-  constructor(input: RecordStream) {
+  /** @param options.atOnce Whether the answer may begin while the client is sending. */
+  constructor(input: RecordStream, { atOnce }: { atOnce: boolean }) {
     this.#input = input;
+    this.#atOnce = atOnce;
   }
 
   /** Resolves when it is time to answer: with a stream if a record is in Kafka, else with an error. */
@@ -119,7 +127,7 @@ class Results {
   async pump(outcomes: AsyncIterable<Outcome[]>): Promise<void> {
     for await (const chunk of outcomes) {
       this.#waiting.push(this.#take(chunk, this.#input.handedOver.shift()!));
-      if (this.#input.pausing) this.clientWaits();
+      if (this.#atOnce || this.#input.pausing) this.clientWaits();
       const hopeless = this.count.acknowledged === 0 && this.#failures.length >= MAX_FAILURES_FIRST;
       if (hopeless || this.#input.lines > MAX_KEPT) this.#clear.resolve();
       this.#changed();
