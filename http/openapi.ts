@@ -37,7 +37,8 @@ const PRODUCE: Omit<Description, "summary"> = {
     "Answers when Kafka has the records on all in-sync replicas. Records are independent of each other: one " +
     "that fails says so in its place. With `" + NDJSON +
     "` records come one a line, for as long as the client likes, " +
-    "and results go back one a line, in the same order: when the upload ends, or as soon as it pauses.",
+    "and results go back one a line, in the same order: over HTTP/2 as they come, over HTTP/1.1 when the upload ends or " +
+    "pauses.",
   query: {
     format: [{ type: "string", enum: ["json", "binary", "text"] }, `Of keys and values in \`${NDJSON}\`.`],
     on_error: [

@@ -4,44 +4,12 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openFiles, residentBytes } from "../support/process_stats.ts";
 import { createTopic, sharedKafka } from "../support/kafka.ts";
-import { readTopic } from "../support/reader.ts";
-import { type Script, startScript, waitFor } from "../support/wait.ts";
+import { waitFor } from "../support/wait.ts";
+import { type Server, startServer } from "./server_process.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const BODY = '{"records":[{"value":1}]}';
 const encoder = new TextEncoder();
-
-interface Server extends AsyncDisposable {
-  script: Script;
-  url: string;
-  port: number;
-  topic: string;
-  bootstrap: string;
-}
-
-async function startServer(env: Record<string, string> = {}): Promise<Server> {
-  const { bootstrap } = await sharedKafka();
-  const topic = await createTopic(bootstrap, { partitions: 3 });
-  const script = startScript(["run", "--allow-net", "--allow-env", "--allow-read", "server.ts"], {
-    cwd: ROOT,
-    env: { KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: topic.name, HTTP_PORT: "0", HTTP_ACCESS_LOG: "false", ...env },
-  });
-  const [, url] = await script.line(/listening on (http:\/\/[\w.]+:\d+)/);
-  await waitFor(async () => (await fetch(`${url}/readyz`).then((r) => (r.body?.cancel(), r))).ok, {
-    what: "readiness",
-  });
-  return {
-    script,
-    url,
-    port: Number(new URL(url).port),
-    topic: topic.name,
-    bootstrap,
-    async [Symbol.asyncDispose]() {
-      await script[Symbol.asyncDispose]();
-      await topic[Symbol.asyncDispose]();
-    },
-  };
-}
 
 function megabytes({ script }: Server): number {
   return residentBytes(script.pid) / 2 ** 20;
@@ -211,42 +179,4 @@ Deno.test("when file descriptors run out, the server survives and serves again",
   await waitFor(async () => (await fetch(`${url}/names`, { method: "POST" })).ok, {
     what: "the server to serve again",
   });
-});
-
-Deno.test("asked to stop under load, every 200 is in Kafka, and whoever was cut off had not been taken in", async () => {
-  await using server = await startServer();
-  const written: string[] = [];
-  const others: number[] = [];
-  const cutOff: string[] = [];
-  let stopped = false;
-  const client = async (name: number) => {
-    for (let i = 0; !stopped; i++) {
-      const value = `${name}-${i}`;
-      try {
-        const response = await fetch(`${server.url}/topics/${server.topic}`, {
-          method: "POST",
-          headers: { "content-type": "application/vnd.kafka.text.v2+json" },
-          body: JSON.stringify({ records: [{ value }] }),
-        });
-        await response.text();
-        if (response.status === 200) written.push(value);
-        else others.push(response.status);
-      } catch (error) {
-        // Refused: the port is closed. Else the request crossed the closing of its idle connection, as HTTP/1.1 lets
-        // happen: then it must not have been taken in.
-        if (!String((error as Error).cause ?? error).includes("refused")) cutOff.push(value);
-        return;
-      }
-    }
-  };
-  const clients = Array.from({ length: 30 }, (_, name) => client(name));
-  await waitFor(() => written.length > 1_000, { what: "some load" });
-  server.script.signal("SIGTERM");
-  assert.equal((await server.script.exit).code, 0, server.script.tail());
-  stopped = true;
-  await Promise.all(clients);
-  assert.ok(others.every((status) => status === 503), others.join());
-  const stored = new Set((await readTopic(server.bootstrap, server.topic)).map(({ value }) => value?.toString()));
-  assert.deepEqual(written.filter((value) => !stored.has(value)), []);
-  assert.deepEqual(cutOff.filter((value) => stored.has(value)), [], "taken in, and not answered");
 });
