@@ -24,7 +24,6 @@ import { settleInOrder } from "./kafka/stream.ts";
 import { ensureTopic } from "./kafka/topics.ts";
 import { loggerFor, setupLogging } from "./log.ts";
 import { createProducerMetrics } from "./metrics.ts";
-import { randomName } from "./names.ts";
 import { stopSignal } from "./signals.ts";
 
 export type { Outcome, ProducerRecord };
@@ -164,6 +163,7 @@ Usage: deno task produce [flags]
 /** The records that the command line asks for, in arrays as they come. */
 async function* recordsToWrite(config: Config<"produce">, signal: AbortSignal): AsyncGenerator<ProducerRecord[]> {
   if (config.names !== undefined) {
+    const { randomName } = await import("./names.ts"); // whoever uses the producer in a program goes without Faker
     for (let left = config.names; left > 0 && !signal.aborted; left -= 100) {
       yield Array.from({ length: Math.min(100, left) }, () => ({ value: randomName() }));
     }
