@@ -4,7 +4,7 @@
  * @module
  */
 import type { RecordView } from "../kafka/record_reader.ts";
-import { HttpError, unavailable } from "./errors.ts";
+import { noSuchPartition, unavailable } from "./errors.ts";
 import type { PageParts } from "./page.ts";
 import { type ShownRecord, showRecord } from "./page_record.ts";
 import { integerParameter, queryParameter } from "./target.ts";
@@ -74,10 +74,7 @@ async function search(
   const began = performance.now();
   const extents = await view.extents(topic);
   if (wanted.partition !== undefined && !(wanted.partition in extents)) {
-    throw new HttpError(
-      404,
-      `Topic "${topic}" has no partition ${wanted.partition}; expected 0 to ${extents.length - 1}`,
-    );
+    throw noSuchPartition(topic, wanted.partition, extents.length);
   }
   const times = wanted.since === undefined ? undefined : await view.offsetsAt(topic, wanted.since);
   const ends = extents.map(({ end }) => end ?? 0);
