@@ -24,7 +24,8 @@ interface Span {
 
 const PRODUCER = 3;
 const ERROR = 2;
-const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}/;
+/** No id is all zeros, there is no version ff, and only versions after 00 may have more fields. */
+const TRACEPARENT = /^(?!ff|00.{54})[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:-|$)/;
 const MAX_TRACESTATE = 512;
 
 type RecordHeader = readonly [name: string, value: string];
