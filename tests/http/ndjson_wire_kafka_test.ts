@@ -5,7 +5,7 @@ import http2 from "node:http2";
 import { setTimeout as sleep } from "node:timers/promises";
 import { residentBytes } from "../support/process_stats.ts";
 import { waitFor } from "../support/wait.ts";
-import { type Server, startServer } from "./server_process.ts";
+import { connect, type Server, startServer } from "./server_util.ts";
 
 /** A stream of records over HTTP/2, without TLS. */
 function openHttp2({ url, topic }: Server) {
@@ -69,7 +69,7 @@ Deno.test("over HTTP/2 an upload whose results nobody reads stands still, and go
 
 Deno.test("over HTTP/1.1 a client that sends much faster than Kafka takes it is stopped, and told after which line", async () => {
   await using server = await startServer();
-  using connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  using connection = await connect(server, "");
   const writer = connection.writable.getWriter();
   const encoder = new TextEncoder();
   const chunk = (text: string) => encoder.encode(`${text.length.toString(16)}\r\n${text}\r\n`);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readTopic } from "../support/reader.ts";
 import { waitFor } from "../support/wait.ts";
-import { startServer } from "./server_process.ts";
+import { connect, startServer } from "./server_util.ts";
 
 Deno.test("asked to stop under load, every 200 is in Kafka, and whoever was cut off had not been taken in", async () => {
   await using server = await startServer();
@@ -45,7 +45,7 @@ Deno.test("asked to stop under load, every 200 is in Kafka, and whoever was cut 
 
 Deno.test("asked to stop in the middle of a request, the server takes the rest of it and answers", async () => {
   await using server = await startServer();
-  using connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  using connection = await connect(server, "");
   const send = (text: string) => connection.write(new TextEncoder().encode(text));
   await send(
     `POST /topics/${server.topic} HTTP/1.1\r\nHost: localhost\r\ncontent-type: application/json\r\n` +
