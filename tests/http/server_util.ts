@@ -1,7 +1,7 @@
 // The server as a process of its own, where a test looks at what the process takes.
 
 import assert from "node:assert/strict";
-import { openFiles, residentBytes } from "../support/process_stats.ts";
+import { openFiles, peakResidentBytes, residentBytes } from "../support/process_stats.ts";
 import { createTopic, sharedKafka } from "../support/kafka.ts";
 import { type Script, startScript, waitFor } from "../support/wait.ts";
 
@@ -47,6 +47,11 @@ export async function startServer(env: Record<string, string> = {}): Promise<Ser
 /** What a server takes of memory now. */
 export function megabytes({ script }: Server): number {
   return residentBytes(script.pid) / 2 ** 20;
+}
+
+/** The most that a server has taken of memory so far. */
+export function peakMegabytes({ script }: Server): number {
+  return peakResidentBytes(script.pid) / 2 ** 20;
 }
 
 /** Files and sockets that a server has open now. */

@@ -9,6 +9,11 @@ export function residentBytes(pid: number): number {
   return 1024 * ask("ps", ["-o", "rss=", "-p", `${pid}`]);
 }
 
+/** The most memory that a process has had so far, in bytes. @throws {Error} when there is no such process */
+export function peakResidentBytes(pid: number): number {
+  return 1024 * ask("sh", ["-c", 'sed -n "s/^VmHWM:[^0-9]*\\([0-9]*\\) kB/\\1/p" "/proc/$0/status"', `${pid}`]);
+}
+
 /** Open files and sockets of a process. @throws {Error} when there is no such process */
 export function openFiles(pid: number): number {
   return ask("sh", ["-c", 'ls "/proc/$0/fd" | wc -l', `${pid}`]);

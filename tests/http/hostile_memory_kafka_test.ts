@@ -1,0 +1,50 @@
+// Requests that are meant to take memory or sockets. The server is a process of its own, so that one can look at what it
+// takes.
+
+import assert from "node:assert/strict";
+import { concat } from "../../http/body.ts";
+import { HOST, isAlive, JSON_TYPE, postTo } from "./hostile_cases.ts";
+import { raw } from "./raw_util.ts";
+import { peakMegabytes, startServer } from "./server_util.ts";
+
+const encoder = new TextEncoder();
+
+Deno.test("a megabyte that would inflate to a gigabyte is refused as it is", async () => {
+  await using server = await startServer();
+  const bomb = await gzipBomb();
+  assert.ok(bomb.length < 1 << 20); // no body that is too large as it is
+  const length = `Content-Length: ${bomb.length}\r\n`;
+  const chunks = join(bomb.length.toString(16), "\r\n", bomb, "\r\n0\r\n\r\n");
+  const ndjson = "Content-Type: application/x-ndjson\r\n";
+  const cases: [headers: string, body: Uint8Array][] = [
+    [JSON_TYPE + "Content-Encoding: gzip\r\n" + length, bomb],
+    [JSON_TYPE + "Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", chunks],
+    [JSON_TYPE + "Transfer-Encoding: gzip, chunked\r\n", chunks],
+    [ndjson + "Content-Encoding: gzip\r\n" + length, bomb],
+    [ndjson + "Transfer-Encoding: gzip, chunked\r\n", chunks],
+  ];
+  await isAlive(server);
+  const before = peakMegabytes(server);
+  for (const [headers, body] of cases) {
+    const request = join(postTo(server.topic), HOST, headers, "\r\n", body);
+    const { statuses, text } = await raw(server.address, request);
+    assert.deepEqual(statuses, [415], `${headers}: ${text}`);
+    assert.match(text, /(Content|Transfer)-Encoding is \\?"gzip.*expected/);
+    await isAlive(server);
+  }
+  const most = peakMegabytes(server);
+  assert.ok(most < before + 64, `${before} MB before, up to ${most} MB`);
+});
+
+/** A produce request's body with a value of a gigabyte, compressed. */
+function gzipBomb(): Promise<Uint8Array> {
+  const piece = encoder.encode("x".repeat(10_000_000));
+  const [begin, end] = ['{"records":[{"value":"', '"}]}'].map((text) => encoder.encode(text));
+  const text = ReadableStream.from<BufferSource>([begin, ...Array(100).fill(piece), end]);
+  return new Response(text.pipeThrough(new CompressionStream("gzip"))).bytes();
+}
+
+function join(...parts: (string | Uint8Array)[]): Uint8Array {
+  const pieces = parts.map((part) => typeof part === "string" ? encoder.encode(part) : part);
+  return concat(pieces, pieces.reduce((sum, { length }) => sum + length, 0));
+}
