@@ -3,9 +3,10 @@
 
 import assert from "node:assert/strict";
 import { concat } from "../../http/body.ts";
-import { HOST, isAlive, JSON_TYPE, postTo } from "./hostile_cases.ts";
+import { waitFor } from "../support/wait.ts";
+import { BAD_BODIES, check, FRAMING, HOST, isAlive, JSON_TYPE, LENGTH, postTo, TARGETS } from "./hostile_cases.ts";
 import { raw } from "./raw_util.ts";
-import { peakMegabytes, startServer } from "./server_util.ts";
+import { connect, descriptors, megabytes, peakMegabytes, type Server, startServer } from "./server_util.ts";
 
 const encoder = new TextEncoder();
 
@@ -47,4 +48,30 @@ function gzipBomb(): Promise<Uint8Array> {
 function join(...parts: (string | Uint8Array)[]): Uint8Array {
   const pieces = parts.map((part) => typeof part === "string" ? encoder.encode(part) : part);
   return concat(pieces, pieces.reduce((sum, { length }) => sum + length, 0));
+}
+
+Deno.test("what nobody should send leaves no socket open, and no memory taken", async () => {
+  await using server = await startServer({ HTTP_BODY_TIMEOUT_MS: "300" });
+  await sendAll(server); // what is made once is made now
+  const [sockets, memory] = [descriptors(server), megabytes(server)];
+  for (let i = 0; i < 3; i++) await sendAll(server);
+  // One more, if each time left one, would be three. Kafka may have got another connection meanwhile, and that is all.
+  await waitFor(() => descriptors(server) <= sockets + 2, { what: `${sockets} descriptors, as before` });
+  assert.ok(megabytes(server) < memory + 60, `${memory} MB before, ${megabytes(server)} MB after`);
+});
+
+/** All of it: whole requests, bodies, one that does not come, and some that break off. */
+async function sendAll(server: Server): Promise<void> {
+  await check(server, FRAMING);
+  await check(server, TARGETS);
+  for (const [status, body] of BAD_BODIES) {
+    const bytes = typeof body === "string" ? encoder.encode(body) : body;
+    const request = join(postTo(server.topic), HOST, JSON_TYPE, `Content-Length: ${bytes.length}\r\n\r\n`, bytes);
+    const { statuses, text } = await raw(server.address, request);
+    assert.deepEqual(statuses, [status], text);
+  }
+  const head = postTo(server.topic) + HOST + JSON_TYPE + LENGTH + "\r\n";
+  assert.deepEqual((await raw(server.address, head)).statuses, [408]);
+  for (let length = 1; length < head.length; length++) (await connect(server, head.slice(0, length))).close();
+  await isAlive(server);
 }
