@@ -33,6 +33,8 @@ export interface TestApp extends AsyncDisposable {
 
 /** How {@linkcode startApp} sets things up. */
 export interface TestAppOptions extends TopicOptions {
+  /** The Kafka that all tests share, by default. */
+  bootstrap?: string;
   /** Settings by their environment names. */
   env?: Record<string, string>;
   routes?: Partial<RouteParts>;
@@ -47,9 +49,9 @@ export function serveConfig(env: Record<string, string>): Config<"serve"> {
 
 /** Makes a topic, a producer that has found Kafka, and an app over both. */
 export async function startApp(
-  { env = {}, routes = {}, parts = {}, eventParts = {}, ...topicOptions }: TestAppOptions = {},
+  { bootstrap: given, env = {}, routes = {}, parts = {}, eventParts = {}, ...topicOptions }: TestAppOptions = {},
 ): Promise<TestApp> {
-  const { bootstrap } = await sharedKafka();
+  const bootstrap = given ?? (await sharedKafka()).bootstrap;
   const topic = await createTopic(bootstrap, topicOptions);
   const config = serveConfig({ KAFKA_BROKERS: bootstrap, KAFKA_TOPIC: topic.name, ...env });
   const producer = new Producer(config);
