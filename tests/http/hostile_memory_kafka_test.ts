@@ -6,7 +6,16 @@ import { concat } from "../../http/body.ts";
 import { waitFor } from "../support/wait.ts";
 import { BAD_BODIES, check, FRAMING, HOST, isAlive, JSON_TYPE, LENGTH, postTo, TARGETS } from "./hostile_cases.ts";
 import { raw } from "./raw_util.ts";
-import { connect, descriptors, megabytes, peakMegabytes, type Server, startServer } from "./server_util.ts";
+import {
+  connect,
+  descriptors,
+  megabytes,
+  metrics,
+  peakMegabytes,
+  type Server,
+  startServer,
+  writeAll,
+} from "./server_util.ts";
 
 const encoder = new TextEncoder();
 
@@ -75,3 +84,22 @@ async function sendAll(server: Server): Promise<void> {
   for (let length = 1; length < head.length; length++) (await connect(server, head.slice(0, length))).close();
   await isAlive(server);
 }
+
+Deno.test("what a client sends while it follows an event stream is kept, until the client has gone", async () => {
+  await using server = await startServer();
+  await isAlive(server);
+  const piece = new Uint8Array(1 << 20);
+  for (const [what, length] of [["requests", ""], ["a body", "Content-Length: 1000000000\r\n"]]) {
+    const before = megabytes(server);
+    using connection = await connect(server, `GET /topics/${server.topic}/events HTTP/1.1\r\n${HOST}${length}\r\n`);
+    await connection.read(new Uint8Array(4096));
+    for (let i = 0; i < 64; i++) await writeAll(connection, piece);
+    // That is Deno.serve (2.9); no program can limit it, and docs/http.md says what to do. Once this fails, it need not.
+    await waitFor(() => megabytes(server) > before + 48, { what: `${what} to be in memory` });
+    await isAlive(server);
+    assert.match(await metrics(server), /event_streams 1\n/);
+    connection.close();
+    await waitFor(() => megabytes(server) < before + 32, { what: `the memory of ${what} to be given back` });
+    await waitFor(async () => /event_streams 0\n/.test(await metrics(server)), { what: "the stream to be ended" });
+  }
+});
