@@ -120,6 +120,23 @@ test("what was only ever refused, or never sent, is not written when its time is
   assert.deepEqual(await toldOf(never), ["rejected timed-out retriable"]);
 });
 
+test("what comes after a batch that was given up does not wait for another attempt of that one", async (stage) => {
+  stage.queue.sentTo = 1;
+  stage.send(1);
+  for (let i = 0; i < 8; i++) {
+    await stage.leave();
+    stage.answer(19);
+  }
+  assert.ok(stage.queue.waitsUntil(1) > Date.now() + 400);
+  const next = stage.send(1, NOW + 1);
+  stage.expire();
+  assert.equal(stage.queue.batches.length, 1);
+  assert.equal(stage.queue.waitsUntil(1), 0, "its own time may be up before");
+  await stage.leave();
+  stage.answer(0, 5);
+  assert.deepEqual(await toldOf(next), ["acknowledged 4@5"]);
+});
+
 test("what may have arrived is unknown when its time is up, and its producer id is not used again", async (stage) => {
   for (const lose of [() => stage.answer(7), () => stage.answer(20), () => stage.fail(true)]) {
     stage.queue.identity = { producerId: 7n, producerEpoch: 0, nextSequence: 0 };

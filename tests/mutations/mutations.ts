@@ -82,6 +82,21 @@ export const MUTATIONS: Mutation[] = [
     tests: SENDER,
   },
   {
+    name: "what follows a batch that was given up waits for the next attempt of that one",
+    file: "kafka/outcomes.ts",
+    from:
+      "    queue.retryAt = 0; // its failures are not the next one's, whose deadline may be nearer than its back-off\n",
+    to: "",
+    tests: OUTCOMES,
+  },
+  {
+    name: "a broker that fails is asked again at once",
+    file: "kafka/sender.ts",
+    from: "      node.resumeAt = Date.now() + backoff(++node.failures);\n",
+    to: "",
+    tests: SENDER,
+  },
+  {
     name: "records of a call that lie in other batches are taken for neighbours",
     file: "kafka/delivery.ts",
     from: "    return this.#following?.[index] ?? index + 1;\n",

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitFor } from "../../support/wait.ts";
-import { kafkaOfFile, type Stage } from "./producer_test_util.ts";
+import { kafkaOfFile, type Stage, told } from "./producer_test_util.ts";
 
 const kafka = kafkaOfFile();
 
@@ -94,6 +94,26 @@ for (const direction of ["request", "response", "both"] as const) {
     assert.deepEqual(log.filter((value) => value !== "a"), ["before", "c", "d"]);
   });
 }
+
+Deno.test("a broker that has failed again and again is left alone for a while, also by partitions that have not failed on it", async () => {
+  await using stage = await kafka.stage([], { partitions: 2 });
+  const failures = 6; // after which at least 320 ms are to pass
+  using failing = onProduce(stage, { times: failures, action: { do: "cut", at: "request", with: "rst" } });
+  const failed = failing.hit(failures).then(() => performance.now());
+  const first = stage.send("first");
+  await failed;
+  await waitFor(async () => await stage.metric('retries_total{error="NO_ANSWER"}') === failures, {
+    what: "the producer to notice the last failure",
+  });
+  using next = onProduce(stage, { action: { do: "count" } });
+  const resumed = next.hit().then(() => performance.now());
+  const [other] = await stage.history.send([{ value: "other", partition: 1 }]);
+  assert.equal(told(other), "ok");
+  const pause = await resumed - await failed;
+  assert.ok(pause > 310, `${Math.round(pause)} ms`);
+  assert.deepEqual(await first, ["ok"]);
+  await stage.verdict();
+});
 
 Deno.test("a request that times out closes its connection: what the network still held never arrives", async () => {
   // Without idempotence nothing else would keep a late copy out.
