@@ -153,6 +153,13 @@ export const MUTATIONS: Mutation[] = [
     tests: [...PRODUCER, QUICK],
   },
   {
+    name: "metadata is refreshed after trouble only",
+    file: "kafka/metadata.ts",
+    from: "TROUBLE_REFRESH_MS : REFRESH_MS",
+    to: "TROUBLE_REFRESH_MS : 2 ** 31 - 1",
+    tests: ["tests/integration/producer/topics_test.ts"],
+  },
+  {
     name: "closing skips the buffer",
     file: "producer.ts",
     from: "    await this.flush({ deadline });\n",

@@ -203,14 +203,25 @@ export function told(outcome: Outcome): string {
   return [outcome.status, failure, code, again].filter((word) => word !== undefined && word !== false).join(" ");
 }
 
-/** Records by many at once, until told to stop: within a key each waits for the one before it. */
+/**
+ * Records by many at once, until told to stop, or until the producer is closed, as it is when a test has failed:
+ * within a key each waits for the one before it.
+ */
 export async function load(
   history: History,
-  { keys, until, pauseMs = 0 }: { keys: number; until: AbortSignal; pauseMs?: number },
+  { keys, until, pauseMs = 0, keyless = false }: {
+    keys: number;
+    until: AbortSignal;
+    pauseMs?: number;
+    /** No record has a key. */
+    keyless?: boolean;
+  },
 ): Promise<void> {
   const writers = Array.from({ length: keys }, async (_, key) => {
+    const isClosed = (outcome: Outcome) => outcome.status === "rejected" && outcome.error.failure === "closing";
     for (let n = 0; !until.aborted; n++) {
-      await history.send([{ key: `key ${key}`, value: `${key}/${n}` }, { value: `${key}/${n} without key` }]);
+      const keyed = keyless ? [] : [{ key: `key ${key}`, value: `${key}/${n}` }];
+      if ((await history.send([...keyed, { value: `${key}/${n} without key` }])).some(isClosed)) return;
       if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   });

@@ -83,28 +83,47 @@ Deno.test("a broker that has not heard of a topic yet is not believed that it is
   assert.deepEqual(await stage.log(), ["a", ...sent]);
 });
 
+/** Has records flow to a topic's one partition, and gives it three more. */
+async function growUnderLoad(stage: Stage, until: AbortSignal): Promise<{ flowing: Promise<void> }> {
+  // Without keys: a key's order does not outlive a change of the number of partitions.
+  const flowing = load(stage.history, { keys: 6, until, keyless: true });
+  await waitFor(() => stage.history.count("ok") > 20, { what: "records to flow" });
+  await withAdmin(kafka.cluster.bootstrap, (admin) => {
+    return admin.createPartitions({ topicPartitions: [{ topic: stage.topic, count: 4 }] });
+  });
+  return { flowing };
+}
+
+async function untilAllAreUsed({ history }: Stage): Promise<void> {
+  const used = () => new Set(history.events.map(({ partition }) => partition));
+  await waitFor(() => used().size === 4, { what: "all partitions to be used", timeout: 20_000 });
+}
+
 Deno.test("partitions that are added while records flow are used, the first one that is named at once", async () => {
   await using stage = await kafka.stage([], { partitions: 1 });
-  const { topic, history } = stage;
+  const { history } = stage;
   const ended = new AbortController();
-  // Without keys: a key's order does not outlive a change of the number of partitions.
-  const writers = Array.from({ length: 6 }, async (_, writer) => {
-    for (let n = 0; !ended.signal.aborted; n++) await history.send([{ value: `${writer}/${n}` }]);
-  });
-  await waitFor(() => history.count("ok") > 20, { what: "records to flow" });
-  await withAdmin(kafka.cluster.bootstrap, (admin) => {
-    return admin.createPartitions({ topicPartitions: [{ topic, count: 4 }] });
-  });
+  const { flowing } = await growUnderLoad(stage, ended.signal);
   const named = async () =>
     told((await history.send([{ value: `${history.events.length}`, partition: 3 }]))[0]) === "ok";
   await waitFor(named, { what: "the new partition to have a leader" });
-  const used = () => new Set(history.events.map(({ partition }) => partition));
-  await waitFor(() => used().size === 4, { what: "all partitions to be used" });
+  await untilAllAreUsed(stage);
   ended.abort();
-  await Promise.all(writers);
+  await flowing;
   const { refused, unknown } = await stage.verdict();
   assert.equal(unknown, 0);
   assert.ok(refused < 100, "only the partition that had no leader yet was refused");
+});
+
+Deno.test("partitions that are added are used also where nothing calls for a look: none is named, and nothing fails", async () => {
+  await using stage = await kafka.stage([], { partitions: 1 });
+  const ended = new AbortController();
+  const { flowing } = await growUnderLoad(stage, ended.signal);
+  await untilAllAreUsed(stage);
+  ended.abort();
+  await flowing;
+  const { refused, unknown } = await stage.verdict();
+  assert.deepEqual([refused, unknown], [0, 0]);
 });
 
 Deno.test("Kafka is killed in mid-load and started again: each record once, in order, and nothing is given up", async () => {
