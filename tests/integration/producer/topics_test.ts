@@ -143,6 +143,31 @@ Deno.test("Kafka is killed in mid-load and started again: each record once, in o
   assert.deepEqual([refused, unknown], [0, 0]);
 });
 
+Deno.test("the only broker is frozen past the deadline: what was told is true, and nothing arrives late or twice", async () => {
+  // A request may take a second.
+  await using stage = await kafka.stage(["--delivery-timeout-ms", "3000"], { partitions: 3 });
+  const [node] = kafka.cluster.kafka.nodes;
+  const { history } = stage;
+  const ended = new AbortController();
+  const flowing = load(history, { keys: 12, until: ended.signal, pauseMs: 2 });
+  await waitFor(() => history.count("ok") > 200, { what: "records to flow" });
+  node.signal("SIGSTOP");
+  try {
+    const told = () => history.count("unknown") > 0 && history.count("refused") > 0;
+    await waitFor(told, { what: "records to be given up, both sent ones and those behind them", timeout: 20_000 });
+  } finally {
+    node.signal("SIGCONT");
+  }
+  const before = history.count("ok");
+  await waitFor(() => history.count("ok") > before + 200, { what: "records to flow again", timeout: 30_000 });
+  ended.abort();
+  await flowing;
+  const { acknowledged, refused, unknown } = await stage.verdict({ unknownTwice: "refuse" });
+  for (const [outcome, count] of Object.entries({ acknowledged, rejected: refused, unknown })) {
+    assert.equal(await stage.metric(`records_total{outcome="${outcome}"}`), count, outcome);
+  }
+});
+
 Deno.test("without a Kafka a producer starts, refuses, and recovers by itself, with a line for each change", async () => {
   const [node] = kafka.cluster.kafka.nodes;
   await using topic = await createTopic(kafka.cluster.bootstrap);
