@@ -97,6 +97,13 @@ export const MUTATIONS: Mutation[] = [
     tests: SENDER,
   },
   {
+    name: "nobody looks when a back-off or a deadline is over",
+    file: "kafka/sender.ts",
+    from: "    }, Math.max(1, at - now));\n",
+    to: "    }, 2 ** 31 - 1);\n",
+    tests: SENDER,
+  },
+  {
     name: "records of a call that lie in other batches are taken for neighbours",
     file: "kafka/delivery.ts",
     from: "    return this.#following?.[index] ?? index + 1;\n",

@@ -5,9 +5,9 @@
  */
 import { BaseHandler, type LogRecord, setup } from "@std/log";
 import { Registry } from "prom-client";
-import { loadConfig } from "../../../config.ts";
+import { type DeliveryConfig, loadConfig } from "../../../config.ts";
 import type { LocalKafkaOptions } from "../../../dev/local_kafka.ts";
-import { createProducerMetrics } from "../../../metrics.ts";
+import { createProducerMetrics, type ProducerMetrics } from "../../../metrics.ts";
 import { type Outcome, Producer, type ProducerRecord } from "../../../producer.ts";
 import { assertDelivered, type CheckOptions, type Report, type SendEvent } from "../../support/checker.ts";
 import { createTopic, type TopicOptions } from "../../support/kafka.ts";
@@ -133,7 +133,24 @@ export async function sideBySide<T>(cases: readonly T[], run: (each: T) => Promi
 /** A producer that is not started yet, with settings from flags alone. */
 export function makeProducer(bootstrap: string, args: readonly string[] = [], registry = new Registry()): Producer {
   const sources = { args: ["--brokers", bootstrap, ...args], env: () => undefined, envFile: "" };
-  return new Producer(loadConfig("produce", sources), createProducerMetrics(registry));
+  return new PunctualProducer(loadConfig("produce", sources), createProducerMetrics(registry));
+}
+
+/** How late an outcome may be on a busy machine, in ms. */
+const LATE_MS = 15_000;
+
+/** A producer that keeps no test waiting for ever, were it to forget its deadlines. */
+class PunctualProducer extends Producer {
+  readonly #timeout: number;
+
+  constructor(config: DeliveryConfig, metrics: ProducerMetrics) {
+    super(config, metrics);
+    this.#timeout = config.deliveryTimeoutMs + LATE_MS;
+  }
+
+  override async send(...sent: Parameters<Producer["send"]>): Promise<Outcome[]> {
+    return await waitFor(() => super.send(...sent), { what: "each record's outcome", timeout: this.#timeout });
+  }
 }
 
 /** Ends a producer whose records nobody asks for any more. @returns how many were left */
