@@ -18,6 +18,7 @@ import { Cluster, type TopicMetadata } from "./kafka/cluster.ts";
 import { type Acknowledged, Delivery, type Outcome } from "./kafka/delivery.ts";
 import { Intake } from "./kafka/intake.ts";
 import { Metadata } from "./kafka/metadata.ts";
+import type { StateLog } from "./kafka/reachability.ts";
 import type { ProducerRecord } from "./kafka/record_batch.ts";
 import { Sender } from "./kafka/sender.ts";
 import { settleInOrder } from "./kafka/stream.ts";
@@ -48,11 +49,16 @@ export class Producer {
   readonly #sender: Sender;
   #closing = false;
 
-  constructor(config: DeliveryConfig, metrics = createProducerMetrics(new Registry())) {
+  /** @param stateLog Told when Kafka, or a broker, goes away and comes back */
+  constructor(
+    config: DeliveryConfig,
+    metrics = createProducerMetrics(new Registry()),
+    stateLog: StateLog = loggerFor("kafka"),
+  ) {
     const log = loggerFor("producer");
     const requestTimeoutMs = requestTimeoutWithin(config.deliveryTimeoutMs);
     this.#cluster = new Cluster(createKafka(config, { requestTimeoutMs }));
-    this.#metadata = new Metadata(this.#cluster, loggerFor("kafka"));
+    this.#metadata = new Metadata(this.#cluster, stateLog);
     this.#accumulator = new Accumulator(config);
     const { deliveryTimeoutMs, idempotence, acks, lingerMs, compression } = config;
     log.debug("delivery path", { deliveryTimeoutMs, idempotence, acks, lingerMs, compression });

@@ -9,8 +9,10 @@ import { DeliveryError } from "../errors.ts";
 import { backoff } from "../kafka/backoff.ts";
 import { FatalError } from "../kafka/broker_error.ts";
 import { createKafka } from "../kafka/client.ts";
+import { quiet } from "../kafka/reachability.ts";
 import { ensureTopic } from "../kafka/topics.ts";
 import { sleep } from "../kafka/wait.ts";
+import { loggerFor } from "../log.ts";
 import { Producer, type ProducerRecord } from "../producer.ts";
 import type { ConsumedRecord } from "../handlers/types.ts";
 
@@ -134,7 +136,8 @@ export class DeadLetters {
       this.#topics.add(topic);
     }
     if (!this.#producer) {
-      this.#producer = new Producer(this.#config);
+      const stateLog = quiet(loggerFor("kafka")); // the consumer's connection tells
+      this.#producer = new Producer(this.#config, undefined, stateLog);
       await this.#producer.start();
     }
     return this.#producer;

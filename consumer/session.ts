@@ -6,6 +6,7 @@
 import type { Logger } from "@std/log";
 import type { Config } from "../config.ts";
 import { rootCause } from "../errors.ts";
+import { backoff } from "../kafka/backoff.ts";
 import { FatalError, fatalIn } from "../kafka/broker_error.ts";
 import { createKafka } from "../kafka/client.ts";
 import { Cluster } from "../kafka/cluster.ts";
@@ -67,7 +68,7 @@ export class Session implements GroupListener {
     this.#log = shared.log;
     const log = loggerFor("kafka");
     this.#cluster = new Cluster(createKafka(config));
-    this.#groupCluster = new Cluster(createKafka(config));
+    this.#groupCluster = new Cluster(createKafka(config), this.#cluster.reachability);
     this.#metadata = new Metadata(this.#cluster, log);
     this.#fetcher = new Fetcher({ cluster: this.#cluster, metadata: this.#metadata, log }, {
       maxPartitionBytes: config.fetchBytes,
@@ -96,7 +97,10 @@ export class Session implements GroupListener {
     try {
       await unlessAborted(this.#metadata.whenConnected, stop);
       if (stop.aborted) return;
-      await this.#findTopics();
+      const until = AbortSignal.any([stop, this.#abandon.signal]);
+      for (const topic of this.#config.topics) await this.#prepare(topic, until);
+      if (stop.aborted) return;
+      this.#abandon.signal.throwIfAborted();
       const when = { stop, abandon: this.#abandon.signal, drainMs: this.#config.shutdownTimeoutMs * 0.8 };
       await (this.#member?.run(this, when) ?? this.#readWithoutGroup(when));
       if (this.#abandon.signal.aborted) throw this.#abandon.signal.reason;
@@ -161,11 +165,24 @@ export class Session implements GroupListener {
     }
   }
 
-  async #findTopics(): Promise<void> {
-    for (const topic of this.#config.topics) {
-      const made = await ensureTopic(createKafka(this.#config), topic, { create: this.#config.createTopic });
-      if (made) this.#log.info(`created topic ${topic}`);
-      await this.#metadata.lookUp(topic);
+  /** Finds a topic, or makes it, however long that takes: a new client would fare no better, each attempt has one. */
+  async #prepare(topic: string, until: AbortSignal): Promise<void> {
+    const { createTopic: create } = this.#config;
+    let told = false;
+    for (let failures = 1; !until.aborted; failures++) {
+      try {
+        const made = await ensureTopic(createKafka(this.#config), topic, { create });
+        if (made) this.#log.info(`created topic ${topic}`);
+        return void await this.#metadata.lookUp(topic);
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound || fatalIn(error)) throw error;
+        const tell: boolean = !told && this.#metadata.connected; // else it has been told that Kafka does not answer
+        this.#log[tell ? "warn" : "debug"](`topic ${topic} cannot be prepared; trying again`, {
+          cause: rootCause(error),
+        });
+        told ||= tell;
+        await sleep(backoff(failures), until);
+      }
     }
   }
 

@@ -47,7 +47,6 @@ export function requestTimeoutWithin(deliveryTimeoutMs: number): number {
 export function createKafka(config: KafkaConfig, options: KafkaClientOptions = {}): KafkaClient {
   applyPatches();
   const log = loggerFor("kafkajs");
-  const ourReasons = new Set<string>();
   const sockets = new Map<net.Socket, { host: string; port: number }>();
   const kafka = new Kafka({
     brokers: [...config.brokers],
@@ -59,14 +58,13 @@ export function createKafka(config: KafkaConfig, options: KafkaClientOptions = {
     retry: { retries: options.retries ?? 0, initialRetryTime: 100, maxRetryTime: 1_000 },
     socketFactory: trackedSockets(sockets),
     logLevel: log.level <= LogLevels.DEBUG ? logLevel.DEBUG : logLevel.INFO,
-    logCreator: bridgeLog(log, ourReasons),
+    logCreator: bridgeLog(log),
   });
   return {
     kafka,
     destroySockets(why, broker) {
       for (const [socket, { host, port }] of sockets) {
         if (broker && (host !== broker.host || port !== broker.port)) continue;
-        ourReasons.add(`Connection: Connection error: ${why}`);
         abort(socket, new Error(why));
       }
     },
@@ -106,26 +104,14 @@ function trackedSockets(sockets: Map<net.Socket, { host: string; port: number }>
   };
 }
 
-/** A line that repeats within this time, in ms, is for debugging only: an absent broker is one event, not hundreds. */
-const REPEAT_MS = 60_000;
-
 /**
- * kafkajs's log lines in our log, with its level and its part of the library.
- *
- * @param ourReasons Lines about connections that we closed ourselves: no errors.
+ * kafkajs's log lines in our log, with its part of the library. Its errors are for debugging: some request of ours ends
+ * with the same error, and whoever sent it decides what it means, and says so. A broker that is away would be told two
+ * or three times otherwise, and a topic that is about to be made is no error.
  */
-function bridgeLog(log: Logger, ourReasons: ReadonlySet<string>): logCreator {
-  const lastSeen = new Map<string, number>();
+function bridgeLog(log: Logger): logCreator {
   return () => ({ namespace, level, log: { message, timestamp: _, logger: __, ...fields } }) => {
-    const text = `${namespace}: ${message}`;
-    const shown = { [logLevel.ERROR]: "error", [logLevel.WARN]: "warn", [logLevel.INFO]: "info" }[level as number];
-    // Whoever asked decides what an error in an answer means, and says so: a topic that is about to be made is no error.
-    const answered = message.startsWith("Response ");
-    const repeated = Date.now() - (lastSeen.get(text) ?? 0) < REPEAT_MS;
-    if (!shown || answered || repeated || ourReasons.has(text)) return void log.debug(text, fields);
-    if (lastSeen.size > 1_000) lastSeen.clear();
-    lastSeen.set(text, Date.now());
-    const { stack: _stack, ...rest } = fields as Record<string, unknown>;
-    log[shown as "error" | "warn" | "info"](text, rest);
+    const method = level === logLevel.WARN ? "warn" : level === logLevel.INFO ? "info" : "debug";
+    log[method](`${namespace}: ${message}`, fields);
   };
 }

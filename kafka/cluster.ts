@@ -11,10 +11,17 @@ import { requests } from "kafkajs/src/protocol/requests/index.js";
 import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
 import type { KafkaClient } from "./client.ts";
 import { clusterFactory } from "./patches.ts";
+import { Reachability } from "./reachability.ts";
 import { sleep } from "./wait.ts";
 
 // deno-lint-ignore no-explicit-any -- kafkajs's internals have no types
 type Untyped = any;
+
+/** Where a broker is. */
+interface Address {
+  host: string;
+  port: number;
+}
 
 /** What the cluster says about a topic. `code` 3 is: there is none. */
 export interface TopicMetadata {
@@ -50,14 +57,17 @@ export function describeCode(code: number): { name: string; message: string } {
 
 /** A connection to a Kafka cluster. Methods reject with kafkajs's errors; nothing is tried again here. */
 export class Cluster {
+  readonly reachability: Reachability;
   readonly #client: KafkaClient;
   readonly #cluster: Untyped;
   #lastRefresh: Promise<unknown> = Promise.resolve();
 
-  constructor(client: KafkaClient) {
+  /** @param reachability Of another cluster object, where they are the same brokers */
+  constructor(client: KafkaClient, reachability = new Reachability()) {
     this.#client = client;
+    this.reachability = reachability;
     this.#cluster = clusterFactory(client.kafka)({ allowAutoTopicCreation: false, metadataMaxAge: 300_000 });
-    adaptBrokers(this.#cluster.brokerPool, client);
+    adaptBrokers(this.#cluster.brokerPool, client, reachability);
   }
 
   /** Connects to one of the bootstrap brokers. Rejects when none answers. */
@@ -154,7 +164,7 @@ const NO_TOPIC = "__kafka-deno-no-such-topic";
  *
  * It holds requests back while a broker throttles (KIP-219), and they look sent. Holding back is the sender's business.
  */
-function adaptBrokers(brokerPool: Untyped, client: KafkaClient): void {
+function adaptBrokers(brokerPool: Untyped, client: KafkaClient, reachability: Reachability): void {
   const createBroker = brokerPool.createBroker;
   brokerPool.createBroker = (options: unknown) => {
     const broker = createBroker(options);
@@ -163,8 +173,29 @@ function adaptBrokers(brokerPool: Untyped, client: KafkaClient): void {
     connectionPool.send = (request: Untyped) =>
       closeOnTimeout(client, connectionPool, () => send({ ...request, response: unthrottled(request.response) }));
     broker.metadata = (topics: string[]) => metadataFrom(brokerPool, broker, topics);
+    const connect = broker.connect.bind(broker);
+    broker.connect = () => connectNoted(connect, connectionPool, reachability);
     return broker;
   };
+}
+
+/** Connects, and notes what came of it. */
+async function connectNoted(connect: () => Promise<void>, pool: Address, reachability: Reachability): Promise<void> {
+  const address = `${pool.host}:${pool.port}`;
+  try {
+    await connect();
+    reachability.note(address);
+  } catch (error) {
+    nameAddress(error as Error, pool);
+    reachability.note(address, error);
+    throw error;
+  }
+}
+
+/** "Closed connection" and time-outs do not say which broker it was. */
+function nameAddress(error: Error, { host, port }: Address): void {
+  const about = /^KafkaJS(Connection|RequestTimeout)/.test(error.name);
+  if (about && !error.message.includes(`:${port}`)) error.message += ` (${host}:${port})`;
 }
 
 /** A broker that is silent for so long, in ms, may be frozen, or behind a network that is gone. */
@@ -209,10 +240,11 @@ function leadersOf(topic: Untyped): number[] {
   return leaders;
 }
 
-async function closeOnTimeout<T>(client: KafkaClient, pool: { host: string; port: number }, send: () => Promise<T>) {
+async function closeOnTimeout<T>(client: KafkaClient, pool: Address, send: () => Promise<T>) {
   try {
     return await send();
   } catch (error) {
+    nameAddress(error as Error, pool);
     const timedOut = (error as Error).name === "KafkaJSRequestTimeoutError";
     if (timedOut) client.destroySockets("a request timed out", pool);
     throw error;

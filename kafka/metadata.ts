@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { Logger } from "@std/log";
 import { DeliveryError, rootCause } from "../errors.ts";
 import type { Cluster, TopicMetadata } from "./cluster.ts";
+import type { StateLog } from "./reachability.ts";
 import { PRODUCE } from "./produce_request.ts";
 import { backoff } from "./backoff.ts";
 import { sleep } from "./wait.ts";
@@ -29,7 +29,7 @@ export class Metadata {
   /** Called after every refresh that changed what a sender could do, and when the connection comes back. */
   onChange: () => void = () => {};
   readonly #cluster: Cluster;
-  readonly #log: Logger;
+  readonly #log: StateLog;
   readonly #topics = new Map<string, TopicMetadata>();
   readonly #missing = new Map<string, number>();
   /** Topics that were there, and since when brokers say that they are not. */
@@ -44,7 +44,7 @@ export class Metadata {
   readonly #firstTry = Promise.withResolvers<void>();
   readonly #firstConnection = Promise.withResolvers<void>();
 
-  constructor(cluster: Cluster, log: Logger) {
+  constructor(cluster: Cluster, log: StateLog) {
     this.#cluster = cluster;
     this.#log = log;
   }
@@ -146,6 +146,7 @@ export class Metadata {
         await this.#refresh();
         failures = 0;
         this.#enter("up");
+        this.#cluster.reachability.report(this.#cluster.addresses(), this.#log);
       } catch (error) {
         failures++;
         this.#problem = error;
@@ -187,6 +188,7 @@ export class Metadata {
     if (state === "down") {
       this.#log.warn("Kafka does not answer; trying again until it does", { cause: this.problem });
     } else {
+      this.#cluster.reachability.reset();
       this.#log.info("Kafka answers", { brokers: this.#cluster.nodes().length });
       this.#firstConnection.resolve();
       this.onChange();

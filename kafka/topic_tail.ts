@@ -13,6 +13,7 @@ import type { Feed } from "./feed.ts";
 import { listOffsets } from "./fetch_requests.ts";
 import { Fetcher } from "./fetcher.ts";
 import { Metadata } from "./metadata.ts";
+import { quiet } from "./reachability.ts";
 import type { RecordView } from "./record_reader.ts";
 
 /** How long a topic is followed after its last reader has gone, in ms: many come back at once. */
@@ -45,7 +46,7 @@ export class Source {
     const cluster = new Cluster(makeClient());
     this.#clusters = [cluster, new Cluster(makeClient())];
     this.asker = new Asker(this.#clusters[1]);
-    this.metadata = new Metadata(cluster, log);
+    this.metadata = new Metadata(cluster, quiet(log)); // the server's producer tells
     this.fetcher = new Fetcher({ cluster, metadata: this.metadata, log }, {
       maxPartitionBytes: MAX_PARTITION_BYTES,
       onFatal: (error) => log.error("a topic cannot be followed", { error }),

@@ -147,8 +147,7 @@ Deno.test("without Kafka it says so once, waits, and goes on when there is one",
   await using script = startConsumerScript(`127.0.0.1:${freePort()}`, ["--topic", "any"]);
   await script.line(/Kafka does not answer/);
   await new Promise((resolve) => setTimeout(resolve, 3_000));
-  const consumers = script.stderrLines.filter((line) => !line.includes(" kafkajs: "));
-  assert.equal(consumers.length, 1, consumers.join("\n"));
+  assert.equal(script.stderrLines.length, 1, script.tail());
   script.signal("SIGINT");
   assert.equal((await script.exit).code, 0);
 });

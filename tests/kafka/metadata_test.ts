@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Cluster, TopicMetadata } from "../../kafka/cluster.ts";
 import { Metadata } from "../../kafka/metadata.ts";
+import { Reachability, type StateLog } from "../../kafka/reachability.ts";
 import { loggerFor } from "../../log.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -11,6 +12,8 @@ function movingCluster() {
     connect: () => Promise.resolve(),
     maxVersion: () => -1,
     nodes: () => [1, 2],
+    addresses: (): { nodeId: number; host: string; port: number }[] => [],
+    reachability: new Reachability(),
     fetchMetadata: (topics: string[]): Promise<TopicMetadata[]> => {
       const leader = ++cluster.asked < 4 ? 1 : 2;
       return Promise.resolve(topics.map((topic) => ({ topic, code: 0, leaders: [leader] })));
@@ -34,4 +37,16 @@ Deno.test("after trouble it looks again and again, so that a new leader is found
   } finally {
     await metadata.stop();
   }
+});
+
+Deno.test("a broker that could not be reached while Kafka was away as a whole is not told of", async () => {
+  const cluster = movingCluster();
+  cluster.reachability.note("b:9093", new Error("refused"), 0);
+  cluster.addresses = () => [{ nodeId: 2, host: "b", port: 9093 }];
+  const lines: unknown[] = [];
+  const note = (text: unknown) => void lines.push(text);
+  const metadata = new Metadata(cluster as unknown as Cluster, { info: note, warn: note } as unknown as StateLog);
+  await metadata.start();
+  await metadata.stop();
+  assert.deepEqual(lines, ["Kafka answers"]);
 });
