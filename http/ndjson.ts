@@ -53,7 +53,8 @@ export async function streamRecords(
     throw unavailable(`${streams.count} streams of records are open; ${limit}`);
   }
   const input = new RecordStream(call, { body, partition });
-  const results = new Results(input, { atOnce: isHttp2(call.request) });
+  const atOnce = isHttp2(call.request);
+  const results = new Results(input, { atOnce });
   input.onPause = () => results.clientWaits();
   const release = call.hold();
   streams.count++;
@@ -78,7 +79,7 @@ export async function streamRecords(
     await done; // of what was under way, something may be in Kafka after all
   }
   if (results.count.acknowledged === 0) throw results.failure();
-  input.answering = true;
+  if (!atOnce) input.watchMemory();
   return new Response(results.stream(), { headers: { "content-type": NDJSON } });
 }
 

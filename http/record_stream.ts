@@ -17,9 +17,9 @@ const CHUNK_RECORDS = 500;
 /** A client that pauses so long, in ms, waits to hear what became of what it sent. */
 const PAUSE_MS = 250;
 
-/** How much memory the process may grow by while an answer is streamed, and how often to look, in bytes. */
-const MAX_BACKLOG_BYTES = 128 << 20;
-const MEMORY_CHECK_BYTES = 4 << 20;
+/** How much the process may grow by while Deno.serve takes in what we don't, in bytes, and how often to look, in ms. */
+const MAX_BACKLOG_BYTES = 64 << 20;
+const MEMORY_CHECK_MS = 50;
 
 /** Lines that were handed over together, as records where they are not broken. */
 export interface Chunk {
@@ -36,8 +36,6 @@ export class RecordStream {
   lines = 0;
   /** Whether the client has sent nothing for a while. */
   pausing = false;
-  /** Whether the answer has begun: Deno.serve takes in what we don't then, so that its memory must be watched. */
-  answering = false;
   /** Called when a pause begins. */
   onPause: () => void = () => {};
   /** What was handed over, in order; who tells what became of it takes it out. */
@@ -50,8 +48,10 @@ export class RecordStream {
   readonly #splitter: LineSplitter;
   #reader?: ReadableStreamDefaultReader<Uint8Array>;
   #ended = false;
-  #rssAtAnswer?: number;
-  #unchecked = 0;
+  #memoryCheck?: ReturnType<typeof setInterval>;
+  /** Whether the next piece is waited for, and how many there were. */
+  #waiting = false;
+  #pieces = 0;
 
   constructor(call: Call, { body, partition }: { body: BodyReader; partition: number | undefined }) {
     this.#call = call;
@@ -66,12 +66,13 @@ export class RecordStream {
   stop(why?: HttpError): void {
     this.brokeOff ??= why;
     this.#ended = true;
+    clearInterval(this.#memoryCheck);
     void this.#reader?.cancel().catch(() => {}); // whoever waits for the next piece is told that there is none
   }
 
   /** Never throws: what was read before the client broke off must still get its outcome. */
   async *chunks(): AsyncGenerator<ProducerRecord[], void, undefined> {
-    for await (const piece of this.#pieces()) {
+    for await (const piece of this.#read()) {
       this.#splitter.push(piece);
       yield* this.#chunksOf(() => this.#splitter.next());
       if (this.#ended) return;
@@ -84,7 +85,7 @@ export class RecordStream {
     });
   }
 
-  async *#pieces(): AsyncGenerator<Uint8Array, void, undefined> {
+  async *#read(): AsyncGenerator<Uint8Array, void, undefined> {
     const reader = this.#reader = this.#call.request.body?.getReader();
     if (!reader) return;
     const onStop = () => this.stop(unavailable("the server is stopping"));
@@ -93,7 +94,6 @@ export class RecordStream {
       while (!this.#ended) {
         const { value } = await this.#body.next(this.#noticingPauses(reader.read()));
         if (value === undefined) return;
-        this.#checkMemory(value.length);
         yield value;
       }
     } catch (error) {
@@ -109,11 +109,13 @@ export class RecordStream {
       this.pausing = true;
       this.onPause();
     }, PAUSE_MS);
+    this.#waiting = true;
     try {
       return await piece;
     } finally {
       clearTimeout(timer);
-      this.pausing = false;
+      this.pausing = this.#waiting = false;
+      this.#pieces++;
     }
   }
 
@@ -162,14 +164,19 @@ export class RecordStream {
     if (this.#stopOnError) this.stop(new HttpError(status, "a record was not delivered", { code }));
   }
 
-  #checkMemory(bytes: number): void {
-    if (!this.answering) return;
-    this.#rssAtAnswer ??= Deno.memoryUsage().rss;
-    this.#unchecked += bytes;
-    if (this.#unchecked < MEMORY_CHECK_BYTES) return;
-    this.#unchecked = 0;
-    if (Deno.memoryUsage().rss - this.#rssAtAnswer < MAX_BACKLOG_BYTES) return;
-    this.stop(unavailable("it was sent much faster than Kafka takes it; expected a pace, or no pauses"));
+  /** Ends the stream when the process grows too much. To be called when Deno.serve begins to take in what we don't. */
+  watchMemory(): void {
+    if (this.#ended) return;
+    let { rss: before } = Deno.memoryUsage();
+    let pieces = this.#pieces;
+    this.#memoryCheck = setInterval(() => {
+      const { rss } = Deno.memoryUsage();
+      // Where we waited for a piece all the time, Deno has nothing of this stream: what has grown is of others.
+      if (this.#waiting && this.#pieces === pieces) before = rss;
+      pieces = this.#pieces;
+      if (rss - before < MAX_BACKLOG_BYTES) return;
+      this.stop(unavailable("it was sent much faster than Kafka takes it; expected a pace, or no pauses"));
+    }, MEMORY_CHECK_MS);
   }
 }
 

@@ -162,6 +162,24 @@ Deno.test("when nobody reads the results, the upload stands still instead of fil
   assert.ok(length > 0 && length <= pieces * 64);
 });
 
+Deno.test("a stream whose answer has begun is not ended for memory that others take", async () => {
+  await using t = await startApp();
+  const body = typed();
+  const response = stream(t, body.readable);
+  await body.write('{"value":1}\n');
+  const reader = (await response).body!.pipeThrough(new TextDecoderStream()).getReader();
+  assert.deepEqual(JSON.parse((await reader.read()).value!), written(0));
+  const before = Deno.memoryUsage().rss;
+  const others = Array.from({ length: 30 }, () => new Uint8Array(10 << 20).fill(1));
+  assert.ok(Deno.memoryUsage().rss - before > 128 << 20);
+  await new Promise((resolve) => setTimeout(resolve, 200)); // memory is looked at meanwhile
+  assert.equal(others.length, 30);
+  await body.write('{"value":2}\n');
+  assert.deepEqual(JSON.parse((await reader.read()).value!), written(1));
+  await body.writer.close();
+  assert.equal((await reader.read()).done, true);
+});
+
 Deno.test("what was accepted is delivered when the client goes in the middle", async () => {
   await using t = await startApp();
   const body = typed();
