@@ -229,7 +229,9 @@ async function main(): Promise<number> {
     return await produce(config, stopSignal());
   } catch (error) {
     const unreachable = /ECONN|ENOTFOUND|ETIMEDOUT|[Cc]onnection/.test(rootCause(error));
-    const remedy = unreachable ? "; start a Kafka there (deno task broker), or name another with KAFKA_BROKERS" : "";
+    const remedy = unreachable
+      ? "; start a Kafka there (deno task broker), name another (KAFKA_BROKERS), or ask deno task doctor"
+      : "";
     console.error(`Cannot write to ${config.topic} on ${config.brokers}: ${rootCause(error)}${remedy}`);
     return 1;
   }
