@@ -174,8 +174,9 @@ export class Accumulator {
     return !isTaken(batch, queue) && !full && !old;
   }
 
-  /** Tells everybody who waits for a batch its outcome, and gives its bytes back to the buffer. */
+  /** Tells everybody who waits for a batch its outcome, and gives its bytes back to the buffer. The first one stands. */
   settle(batch: Batch, outcome: (index: number) => Outcome): void {
+    if (batch.settled) return;
     this.#bytes -= batch.reservedBytes;
     this.#records -= batch.records.count;
     batch.settle(outcome);

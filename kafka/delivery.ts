@@ -37,21 +37,30 @@ export interface Unknown {
 /** What became of a batch's records, by their index in the batch. */
 export type OutcomeOf = (record: number) => Outcome;
 
+/** Records of one call that follow each other in a batch and have their outcomes. */
+interface Span {
+  /** What the call calls the first of them. */
+  readonly index: number;
+  readonly count: number;
+  readonly outcomeOf: OutcomeOf;
+  /** What the batch calls the first of them. */
+  readonly record: number;
+}
+
 /** The records of one call, waiting for their outcomes. */
 export class Delivery {
   /** Resolves, never rejects, when every record has its outcome, in the order of the records. */
   readonly settled: Promise<Outcome[]>;
-  // What is known while others wait, made when the first is known: most wait for a while, and what waits is copied by
-  // the garbage collector. So it is no object for each record, but its batch's function and its index there.
-  #known?: (OutcomeOf | undefined)[];
-  #records?: number[];
+  /** What is known while others wait. Not an outcome for each record: what waits is copied by the garbage collector. */
+  #spans?: Span[];
   /** By index, the index of the record that follows it in its batch, where that is not the next one. */
   #following?: number[];
+  readonly #count: number;
   #waiting: number;
   #resolve!: (outcomes: Outcome[]) => void;
 
   constructor(count: number) {
-    this.#waiting = count;
+    this.#count = this.#waiting = count;
     this.settled = new Promise((resolve) => this.#resolve = resolve);
     if (count === 0) this.#resolve([]);
   }
@@ -63,7 +72,7 @@ export class Delivery {
 
   /** Notes that two of the records follow each other in a batch. They may do so anew when the batch is split. */
   chain(index: number, next: number): void {
-    if (next !== index + 1) (this.#following ??= new Array(this.#waiting))[index] = next;
+    if (next !== index + 1) (this.#following ??= new Array(this.#count))[index] = next;
   }
 
   /** The record after this one in its batch, where there is one. */
@@ -71,45 +80,45 @@ export class Delivery {
     return this.#following?.[index] ?? index + 1;
   }
 
-  /** The first outcome stands: a caller that stopped waiting has been told "unknown" and hears no more. */
+  /** Gives a record its outcome. To be done once for each, here or by its batch. */
   settle(index: number, outcome: Outcome): void {
-    this.#note(index, () => outcome, 0);
+    this.settleChain(index, 1, () => outcome, 0);
   }
 
   /**
    * The same for records that were chained: `count` from this one on have the outcomes that `outcomeOf` says of a
-   * batch's records, from `record` on.
+   * batch's records, from `record` on. Who stopped waiting has been told "unknown" of all the rest, and hears no more.
    */
   settleChain(index: number, count: number, outcomeOf: OutcomeOf, record: number): void {
-    if (!this.#known && count === this.#waiting) return this.#settleAll(outcomeOf, record);
-    for (const end = record + count; record < end; record++) {
-      this.#note(index, outcomeOf, record);
-      index = this.following(index);
-    }
+    if (this.#waiting === 0) return;
+    this.#waiting -= count;
+    const span = { index, count, outcomeOf, record };
+    if (this.#waiting > 0) (this.#spans ??= []).push(span);
+    else this.#resolve(this.#outcomes(span));
   }
 
   /** Gives what has no outcome yet this one. @returns how many records that were */
   settleRest(outcome: Outcome): number {
     const rest = this.#waiting;
-    for (let i = 0; this.#waiting > 0; i++) this.settle(i, outcome);
+    if (rest === 0) return 0;
+    this.#waiting = 0;
+    const outcomes = this.#outcomes();
+    for (let i = 0; i < outcomes.length; i++) outcomes[i] ??= outcome;
+    this.#resolve(outcomes);
     return rest;
   }
 
-  #note(index: number, outcomeOf: OutcomeOf, record: number): void {
-    if (this.#waiting === 0) return;
-    const known = this.#known ??= new Array(this.#waiting);
-    if (known[index] !== undefined) return;
-    const records = this.#records ??= new Array(this.#waiting);
-    known[index] = outcomeOf;
-    records[index] = record;
-    if (--this.#waiting === 0) this.#resolve(known.map((of, i) => of!(records[i])));
+  #outcomes(last?: Span): Outcome[] {
+    const outcomes = new Array<Outcome>(this.#count);
+    for (const span of this.#spans ?? []) this.#fill(outcomes, span);
+    if (last) this.#fill(outcomes, last);
+    return outcomes;
   }
 
-  /** Without notes where one batch has all: most calls are of that kind. */
-  #settleAll(outcomeOf: OutcomeOf, record: number): void {
-    const outcomes = new Array<Outcome>(this.#waiting);
-    this.#waiting = 0;
-    for (let i = 0; i < outcomes.length; i++) outcomes[i] = outcomeOf(record + i);
-    this.#resolve(outcomes);
+  #fill(outcomes: Outcome[], { index, count, outcomeOf, record }: Span): void {
+    for (const end = record + count; record < end; record++) {
+      outcomes[index] = outcomeOf(record);
+      index = this.following(index);
+    }
   }
 }

@@ -51,6 +51,21 @@ test("records gather in one batch until the next would make it larger than batch
   for (const { records } of queue.batches.slice(0, -1)) assert.ok(records.sizeInBytes > LIMITS.batchBytes - 109 - 10);
 });
 
+test("the first outcome of a batch stands, and a second one counts for no other record", async () => {
+  const accumulator = new Accumulator(LIMITS);
+  const delivery = new Delivery(2);
+  const queues = [0, 1].map((partition) => accumulator.queue("t", partition));
+  for (const [index, queue] of queues.entries()) accumulator.append(queue, { value: "x" }, NOW, delivery, index);
+  const [first, second] = queues.map(({ batches: [batch] }) => batch);
+  accumulator.settle(first, () => done(7));
+  accumulator.settle(first, () => done(8));
+  assert.equal(delivery.waiting, 1);
+  assert.equal(accumulator.records, 1);
+  accumulator.settle(second, () => done(9));
+  assert.deepEqual(await delivery.settled, [done(7), done(9)]);
+  assert.deepEqual([accumulator.records, accumulator.bytes], [0, 0]);
+});
+
 test("a record that is larger than a batch may be gets one to itself, since whoever appends has judged it", () => {
   const accumulator = new Accumulator(LIMITS);
   const queue = accumulator.queue("t", 0);
