@@ -58,5 +58,8 @@ Deno.test("produce without a Kafka says so in one line, with the remedy, and end
   assert.equal((await script.exit).code, 1);
   const told = script.stderrLines.filter((line) => line.startsWith("Cannot write to"));
   assert.equal(told.length, 1, script.tail());
-  assert.match(told[0], /start a Kafka there \(deno task broker\), name another \(KAFKA_BROKERS\), or ask deno task doctor$/);
+  assert.match(
+    told[0],
+    /start a Kafka there \(deno task broker\), name another \(KAFKA_BROKERS\), or ask deno task doctor$/,
+  );
 });
