@@ -53,6 +53,8 @@ export class Delivery {
   readonly settled: Promise<Outcome[]>;
   /** What is known while others wait. Not an outcome for each record: what waits is copied by the garbage collector. */
   #spans?: Span[];
+  /** By index, outcomes that no batch has told. */
+  #told?: Outcome[];
   /** By index, the index of the record that follows it in its batch, where that is not the next one. */
   #following?: number[];
   /** Of all records; set with the first outcomes. In the constructor it made a promise per record a fifth slower. */
@@ -81,18 +83,23 @@ export class Delivery {
     return this.#following?.[index] ?? index + 1;
   }
 
-  /** Gives a record its outcome. To be done once for each, here or by its batch. */
+  /** Gives a record an outcome of its own, where no batch will. The first one stands. */
   settle(index: number, outcome: Outcome): void {
-    this.settleChain(index, 1, () => outcome, 0);
+    if (this.#waiting === 0) return;
+    const told = this.#told ??= new Array(this.#count ??= this.#waiting);
+    if (told[index] !== undefined) return;
+    told[index] = outcome;
+    if (--this.#waiting === 0) this.#resolve(this.#known());
   }
 
   /**
-   * The same for records that were chained: `count` from this one on have the outcomes that `outcomeOf` says of a
-   * batch's records, from `record` on. Who stopped waiting has been told "unknown" of all the rest, and hears no more.
+   * Gives records that were chained their outcomes, once for each: `count` from this one on have what `outcomeOf` says
+   * of a batch's records, from `record` on. Who stopped waiting has been told "unknown" of all the rest, and hears no
+   * more.
    */
   settleChain(index: number, count: number, outcomeOf: OutcomeOf, record: number): void {
     if (this.#waiting === 0) return;
-    if (!this.#spans && count === this.#waiting) return this.#settleAll(outcomeOf, record);
+    if (this.#count === undefined && count === this.#waiting) return this.#settleAll(outcomeOf, record);
     this.#note(index, count, outcomeOf, record);
   }
 
@@ -126,7 +133,7 @@ export class Delivery {
   }
 
   #known(): Outcome[] {
-    const outcomes = new Array<Outcome>(this.#count!);
+    const outcomes = this.#told ?? new Array<Outcome>(this.#count!);
     if (this.#spans) {
       for (const { index, count, outcomeOf, record } of this.#spans) {
         this.#fill(outcomes, index, count, outcomeOf, record);

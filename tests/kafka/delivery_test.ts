@@ -46,6 +46,16 @@ test("a delivery without records is settled from the start", async () => {
   assert.deepEqual(await new Delivery(0).settled, []);
 });
 
+test("the first outcome of a record stands, and a second one does not count for another record", async () => {
+  const delivery = new Delivery(2);
+  delivery.settle(0, at(7));
+  delivery.settle(0, at(8));
+  assert.equal(await isSettled(delivery.settled), false);
+  delivery.settle(1, at(9));
+  delivery.settle(1, GONE);
+  assert.deepEqual(await delivery.settled, [at(7), at(9)]);
+});
+
 test("who stops waiting is told so for the rest only, and what comes later is not heard", async () => {
   const delivery = new Delivery(4);
   delivery.settle(1, at(1));
