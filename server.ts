@@ -21,7 +21,7 @@ import { createRoutes } from "./http/routes.ts";
 import { loadTokens } from "./http/token_file.ts";
 import { TopicGate } from "./http/topic.ts";
 import { createKafka } from "./kafka/client.ts";
-import { backoff } from "./kafka/backoff.ts";
+import { untilDone } from "./kafka/backoff.ts";
 import { Inspector } from "./kafka/inspector.ts";
 import { Tails } from "./kafka/tail.ts";
 import { ensureTopic } from "./kafka/topics.ts";
@@ -91,13 +91,9 @@ async function prepareTopic(
   const log = loggerFor("server");
   const kafka = createKafka(config);
   await producer.whenConnected();
-  for (let failures = 1; !signal.aborted; failures++) {
-    try {
-      const created = await ensureTopic(kafka, config.topic, { create: config.createTopic });
-      onObstacle();
-      log.info("ready", { topic: config.topic, created });
-      return;
-    } catch (error) {
+  const created = await untilDone(() => ensureTopic(kafka, config.topic, { create: config.createTopic }), {
+    signal,
+    onFailure(error, failures) {
       if (error instanceof Deno.errors.NotFound) throw error;
       const cause = rootCause(error);
       onObstacle(`topic "${config.topic}" cannot be prepared: ${cause}`);
@@ -106,9 +102,11 @@ async function prepareTopic(
         topic: config.topic,
         cause,
       });
-      await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
-    }
-  }
+    },
+  });
+  if (created === undefined) return;
+  onObstacle();
+  log.info("ready", { topic: config.topic, created });
 }
 
 /** In the order in which data flows: no new requests, those at hand are answered, the buffer is flushed. */

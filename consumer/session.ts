@@ -6,7 +6,7 @@
 import type { Logger } from "@std/log";
 import type { Config } from "../config.ts";
 import { rootCause } from "../errors.ts";
-import { backoff } from "../kafka/backoff.ts";
+import { untilDone } from "../kafka/backoff.ts";
 import { FatalError, fatalIn } from "../kafka/broker_error.ts";
 import { createKafka } from "../kafka/client.ts";
 import { Cluster } from "../kafka/cluster.ts";
@@ -169,21 +169,21 @@ export class Session implements GroupListener {
   async #prepare(topic: string, until: AbortSignal): Promise<void> {
     const { createTopic: create } = this.#config;
     let told = false;
-    for (let failures = 1; !until.aborted; failures++) {
-      try {
-        const made = await ensureTopic(createKafka(this.#config), topic, { create });
-        if (made) this.#log.info(`created topic ${topic}`);
-        return void await this.#metadata.lookUp(topic);
-      } catch (error) {
+    await untilDone(async () => {
+      const made = await ensureTopic(createKafka(this.#config), topic, { create });
+      if (made) this.#log.info(`created topic ${topic}`);
+      await this.#metadata.lookUp(topic);
+    }, {
+      signal: until,
+      onFailure: (error) => {
         if (error instanceof Deno.errors.NotFound || fatalIn(error)) throw error;
-        const tell: boolean = !told && this.#metadata.connected; // else it has been told that Kafka does not answer
+        const tell = !told && this.#metadata.connected; // else it has been told that Kafka does not answer
         this.#log[tell ? "warn" : "debug"](`topic ${topic} cannot be prepared; trying again`, {
           cause: rootCause(error),
         });
         told ||= tell;
-        await sleep(backoff(failures), until);
-      }
-    }
+      },
+    });
   }
 
   async #readWithoutGroup({ stop, abandon, drainMs }: { stop: AbortSignal; abandon: AbortSignal; drainMs: number }) {
