@@ -17,6 +17,22 @@ function stream(t: TestApp, body: BodyInit, query = "", path = `/topics/${t.topi
   return t.request(path + query, { method: "POST", headers: NDJSON, body, duplex: "half" } as RequestInit);
 }
 
+/** A stream whose answer has begun, since nothing comes after this text for a while. */
+async function begin(t: TestApp, text: string) {
+  const body = typed();
+  const response = stream(t, body.readable);
+  await body.write(text);
+  const reader = (await response).body!.pipeThrough(new TextDecoderStream()).getReader();
+  return {
+    body,
+    next: async () => JSON.parse((await reader.read()).value!),
+    async end() {
+      await body.writer.close();
+      assert.equal((await reader.read()).done, true);
+    },
+  };
+}
+
 async function results(response: Response | Promise<Response>) {
   const text = await (await response).text();
   assert.equal((await response).status, 200, text);
@@ -110,15 +126,11 @@ Deno.test("never 200 when nothing was written", async () => {
 
 Deno.test("results come while the upload goes on", async () => {
   await using t = await startApp();
-  const body = typed();
-  const response = stream(t, body.readable);
-  await body.write('{"value":1}\n{"val');
-  const reader = (await response).body!.pipeThrough(new TextDecoderStream()).getReader();
-  assert.deepEqual(JSON.parse((await reader.read()).value!), written(0));
+  const { body, next, end } = await begin(t, '{"value":1}\n{"val');
+  assert.deepEqual(await next(), written(0));
   await body.write('ue":2}\n');
-  assert.deepEqual(JSON.parse((await reader.read()).value!), written(1));
-  await body.writer.close();
-  assert.equal((await reader.read()).done, true);
+  assert.deepEqual(await next(), written(1));
+  await end();
 });
 
 Deno.test("results wait for the end of an upload without pauses, and take little room", async () => {
@@ -164,20 +176,16 @@ Deno.test("when nobody reads the results, the upload stands still instead of fil
 
 Deno.test("a stream whose answer has begun is not ended for memory that others take", async () => {
   await using t = await startApp();
-  const body = typed();
-  const response = stream(t, body.readable);
-  await body.write('{"value":1}\n');
-  const reader = (await response).body!.pipeThrough(new TextDecoderStream()).getReader();
-  assert.deepEqual(JSON.parse((await reader.read()).value!), written(0));
+  const { body, next, end } = await begin(t, '{"value":1}\n');
+  assert.deepEqual(await next(), written(0));
   const before = Deno.memoryUsage().rss;
   const others = Array.from({ length: 30 }, () => new Uint8Array(10 << 20).fill(1));
   assert.ok(Deno.memoryUsage().rss - before > 128 << 20);
   await new Promise((resolve) => setTimeout(resolve, 200)); // memory is looked at meanwhile
   assert.equal(others.length, 30);
   await body.write('{"value":2}\n');
-  assert.deepEqual(JSON.parse((await reader.read()).value!), written(1));
-  await body.writer.close();
-  assert.equal((await reader.read()).done, true);
+  assert.deepEqual(await next(), written(1));
+  await end();
 });
 
 Deno.test("what was accepted is delivered when the client goes in the middle", async () => {
