@@ -7,7 +7,7 @@ import { type Finding, ok } from "../../dev/finding.ts";
 import { startLocalKafka } from "../../dev/local_kafka.ts";
 import { freePorts } from "../../dev/ports.ts";
 import { createTopic, withAdmin } from "../support/kafka.ts";
-import { freePort, startScript } from "../support/wait.ts";
+import { freePort, startScript, waitFor } from "../support/wait.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const PEM = new URL("../http/localhost_", import.meta.url).pathname;
@@ -176,7 +176,11 @@ Deno.test("the doctor tells each of the first hour's mistakes apart, and what to
     await withAdmin(kafka.bootstrap, (admin) => {
       return admin.createAcls({ acl: operations.map((operation) => ({ ...acl, operation })) });
     });
-    const reader = (await diagnose(env)).find(({ check }) => check === "rights")!;
+    // The broker has answered before it acts on them.
+    const reader = await waitFor(async () => {
+      const told = (await diagnose(env)).find(({ check }) => check === "rights")!;
+      return told.detail !== "cannot be seen yet, mend topic first" && told;
+    }, { what: "the broker to let alice see the topic" });
     assert.equal(reader.detail, `we may not write ${topic.name}`);
   });
 
